@@ -1,0 +1,52 @@
+//! What lives as long as the process: options, keys, templates, the database, the hash threads.
+
+use std::sync::Arc;
+
+use cr_db::Database;
+use tokio::sync::Notify;
+
+use crate::ctx::Ctx;
+use crate::env::Env;
+use crate::error::Error;
+use crate::options::Options;
+
+/// Where tests fail a workflow on purpose.
+pub trait Faults: Send + Sync {
+    /// Called at every step and commit.
+    ///
+    /// # Errors
+    /// When the test wants this step to fail.
+    fn reach(&self, step: &'static str) -> Result<(), Error>;
+}
+
+/// What a step may use besides its transaction.
+pub struct Shared {
+    /// The plugin's options.
+    pub options: Options,
+    /// Time and chance.
+    pub env: Env,
+    /// Wakes the delivery worker; a hint, the poll is the guarantee.
+    pub wake: Notify,
+    /// Only in tests.
+    pub faults: Option<Arc<dyn Faults>>,
+}
+
+/// The running product. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    /// What steps use.
+    pub shared: Arc<Shared>,
+    /// The data.
+    pub db: Database,
+}
+
+impl App {
+    /// Opens the transaction of one workflow and reads the clock, once.
+    ///
+    /// # Errors
+    /// 503 when no connection comes free.
+    pub async fn begin(&self) -> Result<Ctx, Error> {
+        let now = self.shared.env.clock.now();
+        Ok(Ctx { tx: self.db.begin().await?, now, shared: Arc::clone(&self.shared) })
+    }
+}

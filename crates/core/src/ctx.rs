@@ -1,0 +1,50 @@
+//! One open transaction with all that a step may use: no provider, no client, no second clock.
+
+use std::sync::Arc;
+
+use cr_db::Tx;
+use cr_types::timestamp::Timestamp;
+
+use crate::app::Shared;
+use crate::error::Error;
+
+/// The unit of work of one workflow. Dropped without [`Ctx::commit`], everything rolls back.
+#[must_use = "a context that is dropped without commit rolls back"]
+pub struct Ctx {
+    /// The transaction.
+    pub tx: Tx,
+    /// The time of the whole operation, read once.
+    pub now: Timestamp,
+    /// Options, keys and templates.
+    pub shared: Arc<Shared>,
+}
+
+impl Ctx {
+    /// Marks the begin of a step by the plugin's step id: a line in the trace, and in tests the place to fail.
+    ///
+    /// # Errors
+    /// Only when a test injected a failure at this step.
+    pub fn step(&self, id: &'static str) -> Result<(), Error> {
+        tracing::debug!(step = id, "Step {id}");
+        match &self.shared.faults {
+            Some(faults) => faults.reach(id),
+            None => Ok(()),
+        }
+    }
+
+    /// Random bytes of this operation.
+    pub fn bytes<const N: usize>(&self) -> [u8; N] {
+        self.shared.env.bytes()
+    }
+
+    /// Makes all effects durable at once and tells the delivery worker that there may be work.
+    ///
+    /// # Errors
+    /// When the database refuses; then nothing happened.
+    pub async fn commit(self) -> Result<(), Error> {
+        self.step("commit")?;
+        self.tx.commit().await?;
+        self.shared.wake.notify_one();
+        Ok(())
+    }
+}

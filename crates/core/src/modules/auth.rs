@@ -1,0 +1,3 @@
+//! Auth identities, tokens, passwords.
+
+pub mod token;

@@ -1,0 +1,1 @@
+//! One file a table: its row, its statements.

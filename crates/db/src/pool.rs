@@ -1,0 +1,162 @@
+//! Connections: on SQLite one writer and a few readers of one WAL file, on PostgreSQL a pool.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, PgPool, SqlitePool};
+
+use crate::error::DbError;
+use crate::tx::Tx;
+
+/// Seconds to wait for a free connection before the request is answered 503 (crates.md, pitfall 8).
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// Milliseconds that SQLite waits for another process's write lock.
+const SQLITE_BUSY: Duration = Duration::from_secs(5);
+/// PostgreSQL ends a statement, and a transaction left open, after these many milliseconds.
+const POSTGRES_OPTIONS: [(&str, &str); 2] =
+    [("statement_timeout", "5000"), ("idle_in_transaction_session_timeout", "10000")];
+
+/// Which of the two databases this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DatabaseKind {
+    /// An embedded file.
+    Sqlite,
+    /// A server, Medusa's own or an empty one.
+    Postgres,
+}
+
+/// Where the data lives and how many connections may be open.
+#[derive(Clone)]
+pub struct DatabaseSettings {
+    /// `sqlite://…` or `postgres://…`; may hold a password, so this type has no `Debug`.
+    pub url: String,
+    /// PostgreSQL schema; ignored on SQLite.
+    pub schema: String,
+    /// Connections kept open.
+    pub min_connections: u32,
+    /// Connections at most; on SQLite the number of readers beside the one writer.
+    pub max_connections: u32,
+}
+
+/// An open database. Cheap to clone.
+#[derive(Clone)]
+pub struct Database {
+    pools: Pools,
+    schema: String,
+}
+
+#[derive(Clone)]
+enum Pools {
+    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    Postgres(PgPool),
+}
+
+impl Database {
+    /// Opens the database. SQLite files are made when the URL asks for it (`mode=rwc`).
+    ///
+    /// # Errors
+    /// [`DbError::Migration`] with a sentence when the URL is neither `sqlite://` nor `postgres://`;
+    /// [`DbError::Unavailable`] when it cannot be opened.
+    pub async fn connect(settings: &DatabaseSettings) -> Result<Self, DbError> {
+        let pools = if settings.url.starts_with("sqlite:") {
+            Self::connect_sqlite(settings).await?
+        } else if settings.url.starts_with("postgres://") || settings.url.starts_with("postgresql://") {
+            Self::connect_postgres(settings).await?
+        } else {
+            return Err(DbError::Migration("databaseUrl must start with sqlite:// or postgres://".to_owned()));
+        };
+        Ok(Self { pools, schema: settings.schema.clone() })
+    }
+
+    async fn connect_sqlite(settings: &DatabaseSettings) -> Result<Pools, DbError> {
+        let options = SqliteConnectOptions::from_str(&settings.url)?
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(SQLITE_BUSY)
+            .disable_statement_logging();
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .min_connections(1)
+            .acquire_timeout(Duration::from_secs(30))
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options.clone())
+            .await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(settings.max_connections.clamp(1, 4))
+            .min_connections(1)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options.create_if_missing(false).pragma("query_only", "on"))
+            .await?;
+        Ok(Pools::Sqlite { writer, readers })
+    }
+
+    async fn connect_postgres(settings: &DatabaseSettings) -> Result<Pools, DbError> {
+        let options = PgConnectOptions::from_str(&settings.url)?
+            .application_name("customer-registration")
+            .options(POSTGRES_OPTIONS)
+            .options([("search_path", format!("\"{}\"", settings.schema.replace('"', "\"\"")))])
+            .disable_statement_logging();
+        let pool = PgPoolOptions::new()
+            .min_connections(settings.min_connections)
+            .max_connections(settings.max_connections.max(1))
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_with(options)
+            .await?;
+        Ok(Pools::Postgres(pool))
+    }
+
+    /// Which database this is.
+    pub fn kind(&self) -> DatabaseKind {
+        match self.pools {
+            Pools::Sqlite { .. } => DatabaseKind::Sqlite,
+            Pools::Postgres(_) => DatabaseKind::Postgres,
+        }
+    }
+
+    /// The PostgreSQL schema that statements run in.
+    pub fn schema(&self) -> &str {
+        &self.schema
+    }
+
+    /// Opens a transaction that may write. On SQLite it is `BEGIN IMMEDIATE`: a deferred one that reads before it writes
+    /// fails at once with `SQLITE_BUSY`, whatever the busy timeout.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] when no connection comes free, [`DbError::Busy`] when another process holds the file.
+    pub async fn begin(&self) -> Result<Tx, DbError> {
+        Ok(match &self.pools {
+            Pools::Sqlite { writer, .. } => Tx::sqlite_write(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Pools::Postgres(pool) => Tx::postgres_write(pool.begin().await?),
+        })
+    }
+
+    /// A connection for statements that only read and need no common snapshot.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] when no connection comes free.
+    pub async fn read(&self) -> Result<Tx, DbError> {
+        Ok(match &self.pools {
+            Pools::Sqlite { readers, .. } => Tx::sqlite_read(readers.acquire().await?),
+            Pools::Postgres(pool) => Tx::postgres_read(pool.acquire().await?),
+        })
+    }
+
+    /// Closes all connections after what runs on them has ended.
+    pub async fn close(&self) {
+        match &self.pools {
+            Pools::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Pools::Postgres(pool) => pool.close().await,
+        }
+    }
+}

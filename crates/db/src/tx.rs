@@ -1,0 +1,79 @@
+//! One open connection of either database, and the macro that writes a statement once for both.
+
+use sqlx::pool::PoolConnection;
+use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection, Transaction};
+
+use crate::error::DbError;
+
+/// An open transaction, or a connection for reading alone. Dropped without [`Tx::commit`], a transaction rolls back.
+#[must_use = "a transaction that is dropped rolls back"]
+pub struct Tx {
+    inner: Inner,
+}
+
+enum Inner {
+    SqliteWrite(Transaction<'static, Sqlite>),
+    SqliteRead(PoolConnection<Sqlite>),
+    PostgresWrite(Transaction<'static, Postgres>),
+    PostgresRead(PoolConnection<Postgres>),
+}
+
+/// What a statement runs on: the two drivers' own connection types.
+pub(crate) enum Handle<'a> {
+    /// SQLite.
+    Sqlite(&'a mut SqliteConnection),
+    /// PostgreSQL.
+    Postgres(&'a mut PgConnection),
+}
+
+impl Tx {
+    pub(crate) fn sqlite_write(transaction: Transaction<'static, Sqlite>) -> Self {
+        Self { inner: Inner::SqliteWrite(transaction) }
+    }
+
+    pub(crate) fn sqlite_read(connection: PoolConnection<Sqlite>) -> Self {
+        Self { inner: Inner::SqliteRead(connection) }
+    }
+
+    pub(crate) fn postgres_write(transaction: Transaction<'static, Postgres>) -> Self {
+        Self { inner: Inner::PostgresWrite(transaction) }
+    }
+
+    pub(crate) fn postgres_read(connection: PoolConnection<Postgres>) -> Self {
+        Self { inner: Inner::PostgresRead(connection) }
+    }
+
+    /// The driver's connection; use it through [`on!`].
+    pub(crate) fn handle(&mut self) -> Handle<'_> {
+        match &mut self.inner {
+            Inner::SqliteWrite(transaction) => Handle::Sqlite(&mut *transaction),
+            Inner::SqliteRead(connection) => Handle::Sqlite(&mut *connection),
+            Inner::PostgresWrite(transaction) => Handle::Postgres(&mut *transaction),
+            Inner::PostgresRead(connection) => Handle::Postgres(&mut *connection),
+        }
+    }
+
+    /// Makes everything written through this transaction durable; a reading connection goes back to its pool.
+    ///
+    /// # Errors
+    /// When the database refuses or cannot be reached; then nothing was written.
+    pub async fn commit(self) -> Result<(), DbError> {
+        match self.inner {
+            Inner::SqliteWrite(transaction) => transaction.commit().await?,
+            Inner::PostgresWrite(transaction) => transaction.commit().await?,
+            Inner::SqliteRead(_) | Inner::PostgresRead(_) => {}
+        }
+        Ok(())
+    }
+}
+
+/// Pastes one body into both drivers' arms: the compiler checks the same binds against both, and the SQL text is one.
+macro_rules! on {
+    ($tx:expr, $connection:ident => $body:expr) => {
+        match $tx.handle() {
+            $crate::tx::Handle::Sqlite($connection) => $body,
+            $crate::tx::Handle::Postgres($connection) => $body,
+        }
+    };
+}
+pub(crate) use on;
