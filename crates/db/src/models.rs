@@ -5,6 +5,7 @@ pub mod api_key;
 pub mod auth_identity;
 pub mod cr_audit;
 pub mod cr_limit;
+pub mod cr_outbox;
 pub mod cr_proof;
 pub mod cr_reset_token;
 pub mod cr_state;
