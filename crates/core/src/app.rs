@@ -1,13 +1,15 @@
 //! What lives as long as the process: options, keys, templates, the database, the hash threads.
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use cr_db::Database;
 use tokio::sync::Notify;
 
 use crate::ctx::Ctx;
+use crate::delivery::template::Templates;
 use crate::env::Env;
 use crate::error::Error;
+use crate::keys::Keys;
 use crate::options::Options;
 
 /// Where tests fail a workflow on purpose.
@@ -23,6 +25,10 @@ pub trait Faults: Send + Sync {
 pub struct Shared {
     /// The plugin's options.
     pub options: Options,
+    /// Keys derived from the configured secrets.
+    pub keys: Keys,
+    /// The message templates; replaced when the operator asks for a reload.
+    pub templates: RwLock<Arc<Templates>>,
     /// Time and chance.
     pub env: Env,
     /// Wakes the delivery worker; a hint, the poll is the guarantee.

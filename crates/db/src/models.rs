@@ -1,1 +1,16 @@
 //! One file a table: its row, its statements.
+
+pub mod account_deletion_request;
+pub mod api_key;
+pub mod auth_identity;
+pub mod cr_audit;
+pub mod cr_limit;
+pub mod cr_outbox;
+pub mod cr_proof;
+pub mod cr_reset_token;
+pub mod cr_state;
+pub mod customer;
+pub mod customer_address;
+pub mod otp_verification;
+pub mod provider_identity;
+pub mod user;

@@ -1,0 +1,99 @@
+//! The hashes of npm's `scrypt-kdf`, which Medusa's `emailpass` provider stores.
+//!
+//! Shape: base64 (128 characters) of 96 bytes, the header of a Tarsnap scrypt file: `scrypt`, 0, log2 N (one byte), r and
+//! p (big-endian u32), salt (32), first half of SHA-256 of all before (16), HMAC-SHA-256 of all before (32) under the
+//! second half of the 64 bytes that scrypt gives.
+
+use aws_lc_rs::{digest, hmac};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+use crate::password::HashParams;
+
+/// The first seven bytes: the format's name and its version.
+const MAGIC: [u8; 7] = *b"scrypt\0";
+/// Bytes of salt.
+pub(crate) const SALT_BYTES: usize = 32;
+/// Bytes before the checksum.
+const HEADER_BYTES: usize = 48;
+/// Bytes of checksum.
+const CHECKSUM_BYTES: usize = 16;
+/// Most memory that a stored hash may ask for.
+const MAX_MEMORY_BYTES: u64 = 64 * 1024 * 1024;
+/// Most times over that a stored hash may ask for.
+const MAX_P: u32 = 4;
+
+/// A stored hash, taken apart; its parameters are within bounds.
+pub(crate) struct ScryptHash {
+    /// The cost it was made with.
+    pub(crate) params: HashParams,
+    salt: [u8; SALT_BYTES],
+    signed: [u8; HEADER_BYTES + CHECKSUM_BYTES],
+    tag: [u8; 32],
+}
+
+impl ScryptHash {
+    /// Reads a stored hash; `None` if it is not one, its checksum is wrong, or its parameters are out of bounds.
+    pub(crate) fn parse(stored: &str) -> Option<Self> {
+        let bytes: [u8; 96] = STANDARD.decode(stored).ok()?.try_into().ok()?;
+        let (signed, tag) = bytes.split_first_chunk()?;
+        let (header, checksum) = signed.split_first_chunk::<HEADER_BYTES>()?;
+        if checksum_of(header) != checksum {
+            return None;
+        }
+        let (magic, rest) = header.split_first_chunk()?;
+        let (log_n, rest) = rest.split_first()?;
+        let (r, rest) = rest.split_first_chunk()?;
+        let (p, salt) = rest.split_first_chunk()?;
+        let params = HashParams { log_n: *log_n, r: u32::from_be_bytes(*r), p: u32::from_be_bytes(*p) };
+        let readable = *magic == MAGIC && is_bearable(params);
+        Some(Self { params, salt: salt.try_into().ok()?, signed: *signed, tag: tag.try_into().ok()? })
+            .filter(|_| readable)
+    }
+
+    /// Whether the password is the one that was hashed; compared in constant time. As costly as making a hash.
+    pub(crate) fn verify(&self, password: &[u8]) -> bool {
+        let Some(key) = derive(password, &self.salt, self.params) else {
+            return false;
+        };
+        hmac::verify(&key, &self.signed, &self.tag).is_ok()
+    }
+}
+
+/// A new hash; `None` if scrypt itself cannot do with the parameters.
+pub(crate) fn hash(password: &[u8], salt: &[u8; SALT_BYTES], params: HashParams) -> Option<String> {
+    let key = derive(password, salt, params)?;
+    let mut bytes = Vec::with_capacity(96);
+    bytes.extend_from_slice(&MAGIC);
+    bytes.push(params.log_n);
+    bytes.extend_from_slice(&params.r.to_be_bytes());
+    bytes.extend_from_slice(&params.p.to_be_bytes());
+    bytes.extend_from_slice(salt);
+    let checksum = checksum_of(&bytes);
+    bytes.extend_from_slice(&checksum);
+    let tag = hmac::sign(&key, &bytes);
+    bytes.extend_from_slice(tag.as_ref());
+    Some(STANDARD.encode(bytes))
+}
+
+/// The first half of SHA-256.
+fn checksum_of(header: &[u8]) -> Vec<u8> {
+    digest::digest(&digest::SHA256, header).as_ref().iter().copied().take(CHECKSUM_BYTES).collect()
+}
+
+/// The HMAC key that a password gives: the second half of scrypt's 64 bytes.
+fn derive(password: &[u8], salt: &[u8; SALT_BYTES], params: HashParams) -> Option<hmac::Key> {
+    let scrypt_params = scrypt::Params::new(params.log_n, params.r, params.p).ok()?;
+    let mut derived = Zeroizing::new([0; 64]);
+    scrypt::scrypt(password, salt, &scrypt_params, derived.as_mut_slice()).ok()?;
+    let (_, key) = derived.split_first_chunk::<32>()?;
+    Some(hmac::Key::new(hmac::HMAC_SHA256, key))
+}
+
+/// Whether a stored hash may make us work this much: log2 N 10 to 17, 64 MiB at most, p up to 4.
+fn is_bearable(params: HashParams) -> bool {
+    let HashParams { log_n, r, p } = params;
+    let memory = 128 * u64::from(r) << u64::from(log_n.min(17));
+    (10..=17).contains(&log_n) && (1..=MAX_P).contains(&p) && r >= 1 && memory <= MAX_MEMORY_BYTES
+}

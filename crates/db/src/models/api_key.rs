@@ -1,0 +1,98 @@
+//! Medusa's `api_key`: publishable keys in the clear, secret keys as a scrypt hash.
+
+use cr_types::timestamp::Timestamp;
+
+use crate::error::DbError;
+use crate::row::Columns;
+use crate::stamp::Stamp;
+use crate::tx::{Tx, on};
+
+/// One key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiKey {
+    /// `apk_…`.
+    pub id: String,
+    /// A publishable key itself, or the hexadecimal hash of a secret one.
+    pub token: String,
+    /// The salt of a secret key's hash; empty for a publishable one.
+    pub salt: String,
+    /// First six characters, three stars, last three.
+    pub redacted: String,
+    /// What the shop calls it.
+    pub title: String,
+    /// `publishable` or `secret`.
+    pub kind: String,
+    /// Whose key it is.
+    pub created_by: String,
+}
+
+const HAS_PUBLISHABLE: &str = "select id, token, salt, redacted, title, type, created_by from api_key \
+     where token = $1 and type = 'publishable' and deleted_at is null and (revoked_at is null or revoked_at > $2)";
+
+/// A publishable key that is in force.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn find_publishable(tx: &mut Tx, token: &str, now: Timestamp) -> Result<Option<ApiKey>, DbError> {
+    on!(tx, connection => sqlx::query(HAS_PUBLISHABLE)
+        .bind(token)
+        .bind(Stamp(now))
+        .fetch_optional(connection)
+        .await?
+        .map(|row| from_row(&row))
+        .transpose())
+}
+
+const LIST_SECRET: &str = "select id, token, salt, redacted, title, type, created_by from api_key \
+     where redacted = $1 and type = 'secret' and deleted_at is null and (revoked_at is null or revoked_at > $2) \
+     order by id limit 20";
+
+/// Secret keys in force that read the same when redacted, 20 at most: the caller compares the hash.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn list_secret(tx: &mut Tx, redacted: &str, now: Timestamp) -> Result<Vec<ApiKey>, DbError> {
+    on!(tx, connection => sqlx::query(LIST_SECRET)
+        .bind(redacted)
+        .bind(Stamp(now))
+        .fetch_all(connection)
+        .await?
+        .iter()
+        .map(from_row)
+        .collect())
+}
+
+fn from_row(row: &impl Columns) -> Result<ApiKey, DbError> {
+    Ok(ApiKey {
+        id: row.text("id")?,
+        token: row.text("token")?,
+        salt: row.text("salt")?,
+        redacted: row.text("redacted")?,
+        title: row.text("title")?,
+        kind: row.text("type")?,
+        created_by: row.text("created_by")?,
+    })
+}
+
+const INSERT: &str = "insert into api_key (id, token, salt, redacted, title, type, created_by, created_at, updated_at) \
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $8)";
+
+/// Makes a key.
+///
+/// # Errors
+/// [`DbError::NotUnique`] by `IDX_api_key_token_unique` when the token exists.
+pub async fn insert(tx: &mut Tx, key: &ApiKey, now: Timestamp) -> Result<(), DbError> {
+    on!(tx, connection => sqlx::query(INSERT)
+        .bind(&key.id)
+        .bind(&key.token)
+        .bind(&key.salt)
+        .bind(&key.redacted)
+        .bind(&key.title)
+        .bind(&key.kind)
+        .bind(&key.created_by)
+        .bind(Stamp(now))
+        .execute(connection)
+        .await
+        .map(|_| ()))?;
+    Ok(())
+}

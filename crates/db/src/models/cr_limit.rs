@@ -1,0 +1,138 @@
+//! Counters that replicas share: a key (never a contact in the clear), a count within a window, a moment until which it is shut.
+
+use cr_types::timestamp::Timestamp;
+
+use crate::error::DbError;
+use crate::row::Columns;
+use crate::stamp::Stamp;
+use crate::tx::{Tx, on};
+
+/// One counter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitRow {
+    /// What is counted.
+    pub key: String,
+    /// How often within the window.
+    pub count: i64,
+    /// When the window ends and counting starts anew.
+    pub resets_at: Timestamp,
+    /// Until when nothing is taken at all.
+    pub blocked_until: Option<Timestamp>,
+}
+
+fn from_row(row: &impl Columns) -> Result<LimitRow, DbError> {
+    Ok(LimitRow {
+        key: row.text("key")?,
+        count: row.integer("count")?,
+        resets_at: row.time("resets_at")?,
+        blocked_until: row.optional_time("blocked_until")?,
+    })
+}
+
+const TAKE: &str = "insert into cr_limit (key, count, resets_at, updated_at) values ($1, 1, $2, $3) \
+     on conflict (key) do update set \
+     count = case when cr_limit.resets_at <= $3 then 1 else cr_limit.count + 1 end, \
+     resets_at = case when cr_limit.resets_at <= $3 then excluded.resets_at else cr_limit.resets_at end, \
+     updated_at = $3 \
+     where cr_limit.resets_at <= $3 or cr_limit.count < $4 \
+     returning key, count, resets_at, blocked_until";
+
+/// Counts one, if the window has room for it; `None` when it has not. The statement decides, for all replicas.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn take(
+    tx: &mut Tx,
+    key: &str,
+    max: i64,
+    window_ends: Timestamp,
+    now: Timestamp,
+) -> Result<Option<LimitRow>, DbError> {
+    on!(tx, connection => sqlx::query(TAKE)
+        .bind(key)
+        .bind(Stamp(window_ends))
+        .bind(Stamp(now))
+        .bind(max)
+        .fetch_optional(connection)
+        .await?
+        .map(|row| from_row(&row))
+        .transpose())
+}
+
+const FIND: &str = "select key, count, resets_at, blocked_until from cr_limit where key in ($1, $2, $3) order by key";
+
+/// Up to three counters in one round trip; name a key twice to ask for fewer.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn list(tx: &mut Tx, keys: [&str; 3]) -> Result<Vec<LimitRow>, DbError> {
+    let [first, second, third] = keys;
+    on!(tx, connection => sqlx::query(FIND)
+        .bind(first)
+        .bind(second)
+        .bind(third)
+        .fetch_all(connection)
+        .await?
+        .iter()
+        .map(from_row)
+        .collect())
+}
+
+const GIVE_BACK: &str = "update cr_limit set count = count - 1, updated_at = $2 where key = $1 and count > 0";
+
+/// Takes one count back: a right answer costs nothing.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn give_back(tx: &mut Tx, key: &str, now: Timestamp) -> Result<(), DbError> {
+    on!(tx, connection => sqlx::query(GIVE_BACK)
+        .bind(key)
+        .bind(Stamp(now))
+        .execute(connection)
+        .await
+        .map(|_| ()))?;
+    Ok(())
+}
+
+const BLOCK: &str = "update cr_limit set blocked_until = $2, updated_at = $3 where key = $1";
+
+/// Shuts a counter until a moment.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn block(tx: &mut Tx, key: &str, until: Timestamp, now: Timestamp) -> Result<(), DbError> {
+    on!(tx, connection => sqlx::query(BLOCK)
+        .bind(key)
+        .bind(Stamp(until))
+        .bind(Stamp(now))
+        .execute(connection)
+        .await
+        .map(|_| ()))?;
+    Ok(())
+}
+
+const CLEAR: &str = "delete from cr_limit where key = $1";
+
+/// Forgets a counter.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn clear(tx: &mut Tx, key: &str) -> Result<(), DbError> {
+    on!(tx, connection => sqlx::query(CLEAR).bind(key).execute(connection).await.map(|_| ()))?;
+    Ok(())
+}
+
+const PRUNE: &str = "delete from cr_limit where key in (select key from cr_limit where resets_at < $1 \
+     and (blocked_until is null or blocked_until < $1) order by resets_at, key limit 1000)";
+
+/// Deletes up to 1000 counters whose window and block ended before the moment given; tells how many.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn prune(tx: &mut Tx, before: Timestamp) -> Result<u64, DbError> {
+    Ok(on!(tx, connection => sqlx::query(PRUNE)
+        .bind(Stamp(before))
+        .execute(connection)
+        .await
+        .map(|done| done.rows_affected()))?)
+}

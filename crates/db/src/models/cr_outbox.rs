@@ -1,0 +1,315 @@
+//! `cr_outbox`: messages that wait for delivery, and what became of them.
+//!
+//! A row is `pending` until a worker claims it, `sending` while that worker's lease holds, then `delivered` or `dead`.
+//! Claiming counts an attempt, and settling names the attempt it settles: a worker that was too slow, so that another
+//! claimed the row meanwhile, changes nothing. What may be retried and when is the caller's.
+
+use cr_types::timestamp::Timestamp;
+
+use crate::error::DbError;
+use crate::row::Columns;
+use crate::stamp::Stamp;
+use crate::tx::{Tx, on};
+
+/// A message to be written; `payload` is sealed already.
+pub struct NewOutboxMessage<'a> {
+    /// `msg_…`.
+    pub id: &'a str,
+    /// Notification channel; `none` for one that nobody shall get.
+    pub channel: &'a str,
+    /// Sealed JSON.
+    pub payload: &'a str,
+    /// Name of the template that it was rendered from.
+    pub template: &'a str,
+    /// OTP purpose or event.
+    pub trigger_type: &'a str,
+    /// The customer, if there is one.
+    pub receiver_id: Option<&'a str>,
+    /// Two messages under one key are one message.
+    pub idempotency_key: &'a str,
+    /// After this moment the message is of no use.
+    pub expires_at: Option<Timestamp>,
+    /// The operation's time: the message is due at once.
+    pub now: Timestamp,
+}
+
+/// A row that a worker holds under a lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimedMessage {
+    /// `msg_…`.
+    pub id: String,
+    /// Notification channel.
+    pub channel: String,
+    /// Sealed JSON; only a row that somebody tampered with has none.
+    pub payload: Option<String>,
+    /// Name of the template.
+    pub template: String,
+    /// OTP purpose or event.
+    pub trigger_type: String,
+    /// The customer, if there is one.
+    pub receiver_id: Option<String>,
+    /// For the receiving side to recognise a repeat by.
+    pub idempotency_key: String,
+    /// Which attempt this is, from 1; settling must name it.
+    pub attempts: i64,
+    /// After this moment the message is of no use.
+    pub expires_at: Option<Timestamp>,
+    /// When it was enqueued.
+    pub created_at: Timestamp,
+}
+
+impl ClaimedMessage {
+    /// Reads what `CLAIM_…` return.
+    fn from_row(row: &impl Columns) -> Result<Self, DbError> {
+        Ok(Self {
+            id: row.text("id")?,
+            channel: row.text("channel")?,
+            payload: row.optional_text("payload")?,
+            template: row.text("template")?,
+            trigger_type: row.text("trigger_type")?,
+            receiver_id: row.optional_text("receiver_id")?,
+            idempotency_key: row.text("idempotency_key")?,
+            attempts: row.integer("attempts")?,
+            expires_at: row.optional_time("expires_at")?,
+            created_at: row.time("created_at")?,
+        })
+    }
+}
+
+/// How the queue stands, for metrics and diagnosis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutboxSummary {
+    /// Messages that wait or are being sent.
+    pub pending: i64,
+    /// Messages delivered and not pruned yet.
+    pub delivered: i64,
+    /// Messages given up and not pruned yet.
+    pub dead: i64,
+    /// When the oldest waiting one was enqueued.
+    pub oldest_pending: Option<Timestamp>,
+}
+
+const INSERT: &str = "
+insert into cr_outbox
+  (id, channel, payload, template, trigger_type, receiver_id, idempotency_key, status, attempts,
+   next_attempt_at, expires_at, created_at, updated_at)
+values ($1, $2, $3, $4, $5, $6, $7, 'pending', 0, $8, $9, $8, $8)
+on conflict (idempotency_key) do nothing";
+
+/// Writes a message, due at once. False: there is one under this key already, and nothing was written.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn insert(tx: &mut Tx, message: &NewOutboxMessage<'_>) -> Result<bool, DbError> {
+    let written = on!(tx, connection => sqlx::query(INSERT)
+        .bind(message.id)
+        .bind(message.channel)
+        .bind(message.payload)
+        .bind(message.template)
+        .bind(message.trigger_type)
+        .bind(message.receiver_id)
+        .bind(message.idempotency_key)
+        .bind(Stamp(message.now))
+        .bind(message.expires_at.map(Stamp))
+        .execute(connection).await?.rows_affected());
+    Ok(written == 1)
+}
+
+/// SQLite: the transaction is the only writer, so nobody else can hold these rows.
+const CLAIM_SQLITE: &str = "
+with due as materialized (
+  select id
+  from cr_outbox
+  where (status = 'pending' and next_attempt_at <= $1)
+     or (status = 'sending' and lease_until <= $1)
+  order by next_attempt_at, id
+  limit $3
+)
+update cr_outbox
+set status = 'sending', attempts = attempts + 1, lease_until = $2, updated_at = $1
+where id in (select id from due)
+returning id, channel, payload, template, trigger_type, receiver_id, idempotency_key,
+          cast(attempts as bigint) as attempts, expires_at, created_at";
+
+/// PostgreSQL: rows that another worker is claiming at this moment are passed over.
+const CLAIM_POSTGRES: &str = "
+with due as materialized (
+  select id
+  from cr_outbox
+  where (status = 'pending' and next_attempt_at <= $1)
+     or (status = 'sending' and lease_until <= $1)
+  order by next_attempt_at, id
+  limit $3
+  for update skip locked
+)
+update cr_outbox
+set status = 'sending', attempts = attempts + 1, lease_until = $2, updated_at = $1
+where id in (select id from due)
+returning id, channel, payload, template, trigger_type, receiver_id, idempotency_key,
+          cast(attempts as bigint) as attempts, expires_at, created_at";
+
+/// Takes up to `limit` due messages under a lease until `lease_until`, the longest due first, and counts an attempt on
+/// each. Due are also those whose worker let its lease run out.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn claim(
+    tx: &mut Tx,
+    now: Timestamp,
+    lease_until: Timestamp,
+    limit: i64,
+) -> Result<Vec<ClaimedMessage>, DbError> {
+    match tx.handle() {
+        crate::tx::Handle::Sqlite(connection) => sqlx::query(CLAIM_SQLITE)
+            .bind(Stamp(now))
+            .bind(Stamp(lease_until))
+            .bind(limit)
+            .fetch_all(connection)
+            .await?
+            .iter()
+            .map(ClaimedMessage::from_row)
+            .collect(),
+        crate::tx::Handle::Postgres(connection) => sqlx::query(CLAIM_POSTGRES)
+            .bind(Stamp(now))
+            .bind(Stamp(lease_until))
+            .bind(limit)
+            .fetch_all(connection)
+            .await?
+            .iter()
+            .map(ClaimedMessage::from_row)
+            .collect(),
+    }
+}
+
+const MARK_DELIVERED: &str = "
+update cr_outbox
+set status = 'delivered', payload = null, lease_until = null, last_error = null, delivered_at = $3, updated_at = $3
+where id = $1 and attempts = $2 and status = 'sending'";
+
+/// Settles an attempt as delivered and wipes the payload. False: the lease ran out and the row is another's by now.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn mark_delivered(tx: &mut Tx, id: &str, attempt: i64, now: Timestamp) -> Result<bool, DbError> {
+    let settled = on!(tx, connection => sqlx::query(MARK_DELIVERED)
+        .bind(id)
+        .bind(attempt)
+        .bind(Stamp(now))
+        .execute(connection).await?.rows_affected());
+    Ok(settled == 1)
+}
+
+const MARK_DEAD: &str = "
+update cr_outbox
+set status = 'dead', payload = null, lease_until = null, last_error = $3, updated_at = $4
+where id = $1 and attempts = $2 and status = 'sending'";
+
+/// Settles an attempt as the last one and wipes the payload. `last_error` names a class of failure, never an address or
+/// a code. False: the row is another's by now.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn mark_dead(
+    tx: &mut Tx,
+    id: &str,
+    attempt: i64,
+    last_error: &str,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    let settled = on!(tx, connection => sqlx::query(MARK_DEAD)
+        .bind(id)
+        .bind(attempt)
+        .bind(last_error)
+        .bind(Stamp(now))
+        .execute(connection).await?.rows_affected());
+    Ok(settled == 1)
+}
+
+const RETRY_LATER: &str = "
+update cr_outbox
+set status = 'pending', lease_until = null, next_attempt_at = $3, last_error = $4, updated_at = $5
+where id = $1 and attempts = $2 and status = 'sending'";
+
+/// Settles an attempt as failed and makes the message due again at `next_attempt_at`. False: the row is another's by now.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn retry_later(
+    tx: &mut Tx,
+    id: &str,
+    attempt: i64,
+    next_attempt_at: Timestamp,
+    last_error: &str,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    let settled = on!(tx, connection => sqlx::query(RETRY_LATER)
+        .bind(id)
+        .bind(attempt)
+        .bind(Stamp(next_attempt_at))
+        .bind(last_error)
+        .bind(Stamp(now))
+        .execute(connection).await?.rows_affected());
+    Ok(settled == 1)
+}
+
+const DISCARD: &str = "
+delete from cr_outbox
+where id = $1 and attempts = $2 and status = 'sending'";
+
+/// Removes a message that nobody shall get (channel `none`): nothing remains that tells an unknown account from a known
+/// one. False: the row is another's by now.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn discard(tx: &mut Tx, id: &str, attempt: i64) -> Result<bool, DbError> {
+    let settled = on!(tx, connection => sqlx::query(DISCARD)
+        .bind(id)
+        .bind(attempt)
+        .execute(connection).await?.rows_affected());
+    Ok(settled == 1)
+}
+
+const PRUNE: &str = "
+delete from cr_outbox
+where id in (
+  select id
+  from cr_outbox
+  where status in ('delivered', 'dead') and updated_at < $1
+  order by updated_at, id
+  limit $2
+)";
+
+/// Removes up to `limit` messages that were settled before `before`; the answer is how many.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn prune(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64, DbError> {
+    Ok(on!(tx, connection => sqlx::query(PRUNE)
+        .bind(Stamp(before))
+        .bind(limit)
+        .execute(connection).await?.rows_affected()))
+}
+
+const SUMMARISE: &str = "
+select
+  cast(coalesce(sum(case when status in ('pending', 'sending') then 1 else 0 end), 0) as bigint) as pending,
+  cast(coalesce(sum(case when status = 'delivered' then 1 else 0 end), 0) as bigint) as delivered,
+  cast(coalesce(sum(case when status = 'dead' then 1 else 0 end), 0) as bigint) as dead,
+  min(case when status in ('pending', 'sending') then created_at end) as oldest_pending
+from cr_outbox";
+
+/// Counts the queue by status.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn summarise(tx: &mut Tx) -> Result<OutboxSummary, DbError> {
+    on!(tx, connection => {
+        let row = sqlx::query(SUMMARISE).fetch_one(connection).await?;
+        Ok(OutboxSummary {
+            pending: row.integer("pending")?,
+            delivered: row.integer("delivered")?,
+            dead: row.integer("dead")?,
+            oldest_pending: row.optional_time("oldest_pending")?,
+        })
+    })
+}

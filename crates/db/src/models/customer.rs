@@ -1,0 +1,352 @@
+//! Medusa's `customer` with the two flags, always read together with the proofs that make a flag true.
+
+use cr_types::ids::{AuthIdentityId, CustomerId};
+use cr_types::timestamp::Timestamp;
+use serde_json::Value;
+
+use crate::error::DbError;
+use crate::row::Columns;
+use crate::stamp::Stamp;
+use crate::tx::{Tx, on};
+
+/// The columns that [`Customer`] reads, from `customer c` and the two proofs.
+macro_rules! columns {
+    () => {
+        "c.id, c.company_name, c.first_name, c.last_name, c.email, c.phone, c.has_account, c.metadata, c.email_verified, \
+         c.phone_verified, c.created_at, c.updated_at, c.deleted_at, pe.value as email_proof, pp.value as phone_proof"
+    };
+}
+/// The proofs of `customer c`.
+macro_rules! proofs {
+    () => {
+        "left join cr_proof pe on pe.customer_id = c.id and pe.channel = 'email' \
+         left join cr_proof pp on pp.customer_id = c.id and pp.channel = 'phone'"
+    };
+}
+
+/// One customer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Customer {
+    /// `cus_…`.
+    pub id: CustomerId,
+    /// As the shop has it.
+    pub company_name: Option<String>,
+    /// As the shop has it.
+    pub first_name: Option<String>,
+    /// As the shop has it.
+    pub last_name: Option<String>,
+    /// As stored; Medusa's own rows may hold upper case.
+    pub email: Option<String>,
+    /// As stored; rows of ours hold E.164.
+    pub phone: Option<String>,
+    /// False for a guest of the checkout.
+    pub has_account: bool,
+    /// A JSON object.
+    pub metadata: Option<Value>,
+    /// The stored flag; [`Customer::is_email_verified`] tells whether it counts.
+    pub email_flag: bool,
+    /// The stored flag; [`Customer::is_phone_verified`] tells whether it counts.
+    pub phone_flag: bool,
+    /// When the row was made.
+    pub created_at: Timestamp,
+    /// When the row was last changed.
+    pub updated_at: Timestamp,
+    /// When it was soft-deleted.
+    pub deleted_at: Option<Timestamp>,
+    /// The e-mail that a code proved last.
+    pub email_proof: Option<String>,
+    /// The phone that a code proved last.
+    pub phone_proof: Option<String>,
+}
+
+impl Customer {
+    /// Whether the present e-mail is the proven one. Medusa's admin may have written another past us.
+    pub fn is_email_verified(&self) -> bool {
+        self.email_flag && self.email.is_some() && self.email == self.email_proof
+    }
+
+    /// Whether the present phone is the proven one.
+    pub fn is_phone_verified(&self) -> bool {
+        self.phone_flag && self.phone.is_some() && self.phone == self.phone_proof
+    }
+
+    /// Whether a flag is stored as true although its proof is of another value.
+    pub fn has_stale_flag(&self) -> bool {
+        self.email_flag != self.is_email_verified() || self.phone_flag != self.is_phone_verified()
+    }
+
+    pub(crate) fn from_row(row: &impl Columns) -> Result<Self, DbError> {
+        Ok(Self {
+            id: CustomerId::from_stored(row.text("id")?),
+            company_name: row.optional_text("company_name")?,
+            first_name: row.optional_text("first_name")?,
+            last_name: row.optional_text("last_name")?,
+            email: row.optional_text("email")?,
+            phone: row.optional_text("phone")?,
+            has_account: row.boolean("has_account")?,
+            metadata: row.optional_json("metadata")?,
+            email_flag: row.boolean("email_verified")?,
+            phone_flag: row.boolean("phone_verified")?,
+            created_at: row.time("created_at")?,
+            updated_at: row.time("updated_at")?,
+            deleted_at: row.optional_time("deleted_at")?,
+            email_proof: row.optional_text("email_proof")?,
+            phone_proof: row.optional_text("phone_proof")?,
+        })
+    }
+}
+
+/// What a request made as a customer needs to know, in one row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Session {
+    /// The customer.
+    pub customer: Customer,
+    /// The `app_metadata` of the identity that the token names; `None` when that identity is gone.
+    pub app_metadata: Option<Option<Value>>,
+    /// Whether an account deletion request is pending or confirmed.
+    pub is_deletion_active: bool,
+    /// When that deletion is due.
+    pub deletion_scheduled_at: Option<Timestamp>,
+}
+
+const FIND: &str =
+    concat!("select ", columns!(), " from customer c ", proofs!(), " where c.id = $1 and c.deleted_at is null");
+
+/// A live customer by id, guests too.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn find(tx: &mut Tx, id: &CustomerId) -> Result<Option<Customer>, DbError> {
+    on!(tx, connection => sqlx::query(FIND)
+        .bind(id.as_str())
+        .fetch_optional(connection)
+        .await?
+        .map(|row| Customer::from_row(&row))
+        .transpose())
+}
+
+const FIND_SESSION: &str = concat!(
+    "select ",
+    columns!(),
+    ", a.id as identity_id, a.app_metadata, d.id as deletion_id, d.deletion_scheduled_at from customer c ",
+    proofs!(),
+    " left join auth_identity a on a.id = $2 and a.deleted_at is null \
+     left join account_deletion_request d on d.customer_id = c.id and d.status in ('pending', 'confirmed') \
+     and d.deleted_at is null \
+     where c.id = $1 and c.deleted_at is null"
+);
+
+/// The customer that a token names, with the identity that the token names and the active deletion request: one
+/// statement a guarded request.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn find_session(tx: &mut Tx, id: &CustomerId, identity: &AuthIdentityId) -> Result<Option<Session>, DbError> {
+    on!(tx, connection => sqlx::query(FIND_SESSION)
+        .bind(id.as_str())
+        .bind(identity.as_str())
+        .fetch_optional(connection)
+        .await?
+        .map(|row| session_from_row(&row))
+        .transpose())
+}
+
+fn session_from_row(row: &impl Columns) -> Result<Session, DbError> {
+    let app_metadata = match row.optional_text("identity_id")? {
+        Some(_) => Some(row.optional_json("app_metadata")?),
+        None => None,
+    };
+    Ok(Session {
+        customer: Customer::from_row(row)?,
+        app_metadata,
+        is_deletion_active: row.optional_text("deletion_id")?.is_some(),
+        deletion_scheduled_at: row.optional_time("deletion_scheduled_at")?,
+    })
+}
+
+const LIST_ACCOUNTS_BY_EMAIL: &str = concat!(
+    "select ",
+    columns!(),
+    " from customer c ",
+    proofs!(),
+    " where lower(c.email) = $1 and c.has_account and c.deleted_at is null order by c.created_at, c.id limit 20"
+);
+
+/// Live accounts whose e-mail folds to the one given (lower-case already), oldest first, 20 at most.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn list_accounts_by_email(tx: &mut Tx, folded: &str) -> Result<Vec<Customer>, DbError> {
+    on!(tx, connection => sqlx::query(LIST_ACCOUNTS_BY_EMAIL)
+        .bind(folded)
+        .fetch_all(connection)
+        .await?
+        .iter()
+        .map(Customer::from_row)
+        .collect())
+}
+
+const LIST_ACCOUNTS_BY_PHONE: &str = concat!(
+    "select ",
+    columns!(),
+    " from customer c ",
+    proofs!(),
+    " where c.phone in ($1, $2) and c.has_account and c.deleted_at is null order by c.created_at, c.id limit 20"
+);
+
+/// Live accounts whose phone is the text as given or its E.164 form, oldest first, 20 at most.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn list_accounts_by_phone(tx: &mut Tx, raw: &str, e164: &str) -> Result<Vec<Customer>, DbError> {
+    on!(tx, connection => sqlx::query(LIST_ACCOUNTS_BY_PHONE)
+        .bind(raw)
+        .bind(e164)
+        .fetch_all(connection)
+        .await?
+        .iter()
+        .map(Customer::from_row)
+        .collect())
+}
+
+const INSERT: &str = "insert into customer (id, company_name, first_name, last_name, email, phone, has_account, metadata, \
+     created_by, email_verified, phone_verified, created_at, updated_at) \
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, false, false, $10, $10)";
+
+/// What a new account is made of. Flags are always false.
+#[derive(Clone, Debug)]
+pub struct NewCustomer<'a> {
+    /// `cus_…`.
+    pub id: &'a CustomerId,
+    /// As the body has it.
+    pub company_name: Option<&'a str>,
+    /// As the body has it.
+    pub first_name: Option<&'a str>,
+    /// As the body has it.
+    pub last_name: Option<&'a str>,
+    /// Parsed.
+    pub email: Option<&'a str>,
+    /// Parsed.
+    pub phone: Option<&'a str>,
+    /// A JSON object.
+    pub metadata: Option<&'a Value>,
+}
+
+/// Makes an account.
+///
+/// # Errors
+/// [`DbError::NotUnique`] by `IDX_customer_email_has_account_unique` when an account has that e-mail.
+pub async fn insert_account(tx: &mut Tx, new: &NewCustomer<'_>, now: Timestamp) -> Result<(), DbError> {
+    on!(tx, connection => sqlx::query(INSERT)
+        .bind(new.id.as_str())
+        .bind(new.company_name)
+        .bind(new.first_name)
+        .bind(new.last_name)
+        .bind(new.email)
+        .bind(new.phone)
+        .bind(true)
+        .bind(new.metadata)
+        .bind(None::<&str>)
+        .bind(Stamp(now))
+        .execute(connection)
+        .await
+        .map(|_| ()))?;
+    Ok(())
+}
+
+const UPDATE_PROFILE: &str = "update customer set company_name = $2, first_name = $3, last_name = $4, metadata = $5, \
+     updated_at = $6 where id = $1 and deleted_at is null";
+
+/// Writes the four profile fields that a customer may change alone.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn update_profile(tx: &mut Tx, customer: &Customer, now: Timestamp) -> Result<(), DbError> {
+    on!(tx, connection => sqlx::query(UPDATE_PROFILE)
+        .bind(customer.id.as_str())
+        .bind(customer.company_name.as_deref())
+        .bind(customer.first_name.as_deref())
+        .bind(customer.last_name.as_deref())
+        .bind(customer.metadata.as_ref())
+        .bind(Stamp(now))
+        .execute(connection)
+        .await
+        .map(|_| ()))?;
+    Ok(())
+}
+
+const UPDATE_FLAGS: &str = "update customer set email_verified = $2, phone_verified = $3, updated_at = $4 where id = $1 and deleted_at is null";
+
+/// Writes both flags.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn update_flags(
+    tx: &mut Tx,
+    id: &CustomerId,
+    email_verified: bool,
+    phone_verified: bool,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    on!(tx, connection => sqlx::query(UPDATE_FLAGS)
+        .bind(id.as_str())
+        .bind(email_verified)
+        .bind(phone_verified)
+        .bind(Stamp(now))
+        .execute(connection)
+        .await
+        .map(|_| ()))?;
+    Ok(())
+}
+
+const UPDATE_CONTACTS: &str = "update customer set email = $2, phone = $3, email_verified = $4, phone_verified = $5, \
+     updated_at = $6 where id = $1 and deleted_at is null";
+
+/// Writes both contacts and both flags of the row given.
+///
+/// # Errors
+/// [`DbError::NotUnique`] by `IDX_customer_email_has_account_unique` when an account has that e-mail.
+pub async fn update_contacts(tx: &mut Tx, customer: &Customer, now: Timestamp) -> Result<(), DbError> {
+    on!(tx, connection => sqlx::query(UPDATE_CONTACTS)
+        .bind(customer.id.as_str())
+        .bind(customer.email.as_deref())
+        .bind(customer.phone.as_deref())
+        .bind(customer.email_flag)
+        .bind(customer.phone_flag)
+        .bind(Stamp(now))
+        .execute(connection)
+        .await
+        .map(|_| ()))?;
+    Ok(())
+}
+
+const LOCK: &str = "update customer set updated_at = updated_at where id = $1 and deleted_at is null";
+
+/// Holds the row until the transaction ends, so that what is read next cannot change; false when it is gone.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn lock(tx: &mut Tx, id: &CustomerId) -> Result<bool, DbError> {
+    let touched = on!(tx, connection => sqlx::query(LOCK)
+        .bind(id.as_str())
+        .execute(connection)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(touched > 0)
+}
+
+const SOFT_DELETE: &str = "update customer set deleted_at = $2, updated_at = $2 where id = $1 and deleted_at is null";
+
+/// Medusa's soft delete.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn soft_delete(tx: &mut Tx, id: &CustomerId, now: Timestamp) -> Result<(), DbError> {
+    on!(tx, connection => sqlx::query(SOFT_DELETE)
+        .bind(id.as_str())
+        .bind(Stamp(now))
+        .execute(connection)
+        .await
+        .map(|_| ()))?;
+    Ok(())
+}
