@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, PgPool, SqlitePool};
+use sqlx::{ConnectOptions, PgConnection, PgPool, SqlitePool};
 
 use crate::error::DbError;
 use crate::tx::Tx;
@@ -150,6 +150,17 @@ impl Database {
             Pools::Sqlite { readers, .. } => Tx::sqlite_read(readers.acquire().await?),
             Pools::Postgres(pool) => Tx::postgres_read(pool.acquire().await?),
         })
+    }
+
+    /// A connection outside the PostgreSQL pool, for work that may last longer than a request; `None` on SQLite.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] when the server cannot be reached.
+    pub(crate) async fn dedicated(&self) -> Result<Option<PgConnection>, DbError> {
+        match &self.pools {
+            Pools::Sqlite { .. } => Ok(None),
+            Pools::Postgres(pool) => Ok(Some(pool.connect_options().connect().await?)),
+        }
     }
 
     /// Closes all connections after what runs on them has ended.
