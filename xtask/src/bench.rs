@@ -93,7 +93,7 @@ fn build(root: &Path, profile: &str) -> Result<PathBuf> {
 
 /// The URL of a new, empty database on the PostgreSQL server that the tests start.
 fn lend_database(root: &Path) -> Result<String> {
-    let arguments = ["run", "--quiet", "--package", "cr-testkit", "--example", "lend_postgres"];
+    let arguments = ["run", "--quiet", "--package", "cr-testkit", "--example", "lend-postgres"];
     Ok(command::output(root, command::CARGO, &arguments)?.trim().to_owned())
 }
 

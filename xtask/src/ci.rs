@@ -82,8 +82,8 @@ fn tests(root: &Path) -> Result<()> {
 
 /// Ends the PostgreSQL server that the tests share and leave running for the next test program.
 fn stop_database(root: &Path) -> Result<()> {
-    let arguments = ["run", "--quiet", "--package", "cr-testkit", "--example", "stop_postgres"];
-    if root.join("crates/testkit/examples/stop_postgres.rs").exists() {
+    let arguments = ["run", "--quiet", "--package", "cr-testkit", "--example", "stop-postgres"];
+    if root.join("crates/testkit/examples/stop-postgres.rs").exists() {
         command::run(root, command::CARGO, &arguments)?;
     }
     Ok(())
