@@ -27,18 +27,22 @@ pub(crate) enum Handle<'a> {
 }
 
 impl Tx {
+    /// A transaction on the one writing connection.
     pub(crate) fn sqlite_write(transaction: Transaction<'static, Sqlite>) -> Self {
         Self { inner: Inner::SqliteWrite(transaction) }
     }
 
+    /// A reading connection, in no transaction.
     pub(crate) fn sqlite_read(connection: PoolConnection<Sqlite>) -> Self {
         Self { inner: Inner::SqliteRead(connection) }
     }
 
+    /// A transaction at the default isolation, read committed.
     pub(crate) fn postgres_write(transaction: Transaction<'static, Postgres>) -> Self {
         Self { inner: Inner::PostgresWrite(transaction) }
     }
 
+    /// A connection in no transaction: each statement sees its own snapshot.
     pub(crate) fn postgres_read(connection: PoolConnection<Postgres>) -> Self {
         Self { inner: Inner::PostgresRead(connection) }
     }
