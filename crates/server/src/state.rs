@@ -1,7 +1,6 @@
 //! What every request can reach: the product, the HTTP settings, and the three questions that only the database answers.
 
 use std::pin::Pin;
-use std::sync::Arc;
 
 use cr_core::app::App;
 use cr_core::error::Error;
@@ -23,16 +22,13 @@ pub struct ServerState {
 
 /// Settings and seams of the HTTP side.
 pub struct Http {
-    /// Signs tokens and seals the session cookie.
-    pub keys: Arc<Keys>,
     /// `http.storeCors`, for `/store`.
     pub store_cors: Cors,
     /// `http.adminCors`, for `/admin`.
     pub admin_cors: Cors,
     /// `http.authCors`, for `/auth`.
     pub auth_cors: Cors,
-    /// What `http.publishableKey` comes to on this database; see
-    /// [`PublishableKeyRule`](crate::middlewares::publishable_key::PublishableKeyRule).
+    /// What `http.publishableKey` comes to on this database.
     pub publishable_key_required: bool,
     /// `http.trustProxy`.
     pub trusted_proxies: TrustedProxies,
@@ -48,6 +44,11 @@ impl ServerState {
     /// The present, for what is decided before a workflow begins.
     pub fn now(&self) -> Timestamp {
         self.app.shared.env.clock.now()
+    }
+
+    /// What signs tokens and seals the session cookie.
+    pub fn keys(&self) -> &Keys {
+        &self.app.shared.keys
     }
 
     /// Whether `NODE_ENV` is `production`.

@@ -130,13 +130,13 @@ fn session_or_bearer(call: &Call, actor_type: &str, is_enough: fn(&AuthContext) 
 
 /// The caller by the session cookie.
 fn from_session(call: &Call) -> Option<AuthContext> {
-    let claims = session::read(&call.state.http.keys, &call.headers, call.state.now())?;
+    let claims = session::read(call.state.keys(), &call.headers, call.state.now())?;
     Some(AuthContext { claims, from_session: true })
 }
 
 /// The caller by the bearer token.
 fn from_bearer(call: &Call) -> Option<AuthContext> {
-    let claims = token::read_auth(&call.state.http.keys, call.bearer()?, call.state.now())?;
+    let claims = token::read_auth(call.state.keys(), call.bearer()?, call.state.now())?;
     Some(AuthContext { claims, from_session: false })
 }
 
@@ -150,8 +150,7 @@ fn has_actor(auth: &AuthContext) -> bool {
 /// # Errors
 /// 401 with Medusa 2.21's sentence.
 fn refuse_outstanding_factor(claims: &AuthClaims) -> Result<(), Error> {
-    let completed = claims.mfa_challenge_completed_at.as_ref().is_some_and(|moment| !moment.is_null());
-    if claims.mfa_enabled && !completed {
+    if claims.awaits_second_factor() {
         let mut error = Error::unauthenticated();
         MFA_OUTSTANDING.clone_into(&mut error.message);
         return Err(error);
