@@ -2,6 +2,7 @@
 //!
 //! The order is Medusa 2.11.2's; the first failure answers. CORS headers stand on failures too, where the route is known.
 
+use std::fmt::Write as _;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -182,7 +183,8 @@ fn encode_path(path: &str) -> String {
         if is_escape || is_plain {
             text.push(char::from(*byte));
         } else {
-            text.push_str(&format!("%{byte:02X}"));
+            // Writing to a `String` cannot fail.
+            let _ = write!(text, "%{byte:02X}");
         }
     }
     text

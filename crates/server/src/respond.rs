@@ -85,6 +85,7 @@ impl Reply {
         Self::new(status, ReplyBody::Empty)
     }
 
+    /// Without further headers.
     fn new(status: StatusCode, body: ReplyBody) -> Self {
         Self { status, body, headers: Vec::new() }
     }
