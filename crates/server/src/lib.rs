@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The server: HTTP, configuration, command line.
+
+pub mod config;
