@@ -72,11 +72,8 @@ fn build(reader: &mut Reader<'_>, sources: &Sources, source: String) -> Config {
         max_connections: count(reader, "projectConfig.databaseDriverOptions.pool.max"),
     };
     let http = http(reader, sources.cores);
-    let jwt_secret_file = if http.jwt_secrets.is_empty() {
-        secrets::development_file(&database.url, &sources.working_dir)
-    } else {
-        None
-    };
+    let jwt_secret_file =
+        if http.jwt_secrets.is_empty() { secrets::development_file(&database.url, &sources.working_dir) } else { None };
     warn_of_random_secret(reader, &http, jwt_secret_file.as_deref());
     let notification = notification::build(reader);
     notification::judge_named_channels(reader, &options, &notification);
@@ -127,7 +124,8 @@ fn http(reader: &mut Reader<'_>, cores: usize) -> HttpConfig {
         .unwrap_or_default();
     let cookie_secret = reader.find_secret("projectConfig.http.cookieSecret");
     secrets::judge(reader, &jwt_secrets, cookie_secret.as_ref());
-    let hash_queue = reader.find_integer("projectConfig.http.hashQueue").and_then(|number| usize::try_from(number).ok());
+    let hash_queue =
+        reader.find_integer("projectConfig.http.hashQueue").and_then(|number| usize::try_from(number).ok());
     HttpConfig {
         host: reader.text("projectConfig.http.host"),
         port: u16::try_from(reader.integer("projectConfig.http.port")).unwrap_or(0),
@@ -154,11 +152,14 @@ fn trust_proxy(reader: &Reader<'_>) -> Vec<IpNet> {
 
 /// The one warning about development's own `jwtSecret`.
 fn warn_of_random_secret(reader: &mut Reader<'_>, http: &HttpConfig, file: Option<&Path>) {
-    if reader.production || !http.jwt_secrets.is_empty() || reader.findings.is_left_out("projectConfig.http.jwtSecret") {
+    if reader.production || !http.jwt_secrets.is_empty() || reader.findings.is_left_out("projectConfig.http.jwtSecret")
+    {
         return;
     }
     let kept = file.map_or("for this run".to_owned(), |file| format!("kept in {}", file.display()));
-    reader.warnings.push(format!("JWT secret is not configured: using a random one, {kept}. Production needs projectConfig.http.jwtSecret."));
+    reader.warnings.push(format!(
+        "JWT secret is not configured: using a random one, {kept}. Production needs projectConfig.http.jwtSecret."
+    ));
 }
 
 /// A pool's ends are in order.
@@ -191,13 +192,10 @@ fn judge_host(reader: &mut Reader<'_>, config: &Config, dev_public: bool) {
 fn judge_paths(reader: &mut Reader<'_>, config: &Config) {
     let first = config.admin_path.split('/').nth(1).unwrap_or_default();
     if ["", "store", "auth", "admin", "health"].contains(&first) {
-        reader.tell(
-            "admin.path",
-            "the path belongs to the API",
-            "Use another, such as `/app`.",
-        );
+        reader.tell("admin.path", "the path belongs to the API", "Use another, such as `/app`.");
     }
-    let same_port = config.metrics_listen.is_some_and(|address| address.port() == config.http.port && address.port() != 0);
+    let same_port =
+        config.metrics_listen.is_some_and(|address| address.port() == config.http.port && address.port() != 0);
     if same_port {
         reader.tell("metrics.listen", "metrics must not be on the public port", "Use another port.");
     }

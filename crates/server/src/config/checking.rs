@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::keys;
+use super::building::{DEFAULTS, built_in};
+use super::keys::{self, Key, places};
 use super::kind::Kind;
 use super::nearest::{fold, nearest};
 use super::node::{Node, Origin, Value};
 use super::problem::Problem;
+use super::show::literal;
 
 /// The end of a key's name that says that a file holds its value.
 const FILE_SUFFIX: &str = "_FILE";
@@ -52,8 +54,8 @@ impl Place {
 
     /// An entry of the table here.
     pub(crate) fn entry(&self, name: &str) -> Self {
-        let path = if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) };
-        Self { shape: self.shape.iter().cloned().chain([name.to_owned()]).collect(), path }
+        let shape = self.shape.iter().cloned().chain([name.to_owned()]).collect();
+        Self { shape, path: keys::join(&self.path, name) }
     }
 
     /// An element of the list here.
@@ -91,13 +93,14 @@ fn check_leaf(node: Node, place: &Place, findings: &mut Findings) -> Option<Node
     };
     let Err(found) = key.kind.judge(&node) else { return Some(node) };
     let message = format!("must be {}, but {found}", key.kind.words());
-    findings.tell(&place.path, &node.origin, message, leaf_fix(key.kind, place, &node));
+    findings.tell(&place.path, &node.origin, message, leaf_fix(key, place, &node));
     findings.left_out.insert(place.path.clone());
     None
 }
 
 /// What to write instead of a wrong value.
-fn leaf_fix(kind: Kind, place: &Place, node: &Node) -> String {
+fn leaf_fix(key: &Key, place: &Place, node: &Node) -> String {
+    let kind = key.kind;
     let meant = match (kind, node.text()) {
         (Kind::Choice(words), Some(written)) => nearest(written, words.iter().copied()),
         _ => None,
@@ -108,10 +111,24 @@ fn leaf_fix(kind: Kind, place: &Place, node: &Node) -> String {
             let text = text.trim();
             format!("Write `{text}` without quotes, or `\"{text}s\"`, for seconds; `\"{text}ms\"` for milliseconds.")
         }
-        (Kind::Boolean | Kind::Integer(..), Value::Text(text), _) if kind.read_text(text, &node.origin).is_ok_and(|value| !matches!(value, Value::Text(_))) => {
+        (Kind::Boolean | Kind::Integer(..), Value::Text(text), _)
+            if kind.read_text(text, &node.origin).is_ok_and(|value| !matches!(value, Value::Text(_))) =>
+        {
             format!("Write it without quotes: `{} = {}`.", place.name(), text.trim())
         }
-        _ => format!("Write, for example, `{} = {}`.", place.name(), kind.example()),
+        _ => format!("Write, for example, `{} = {}`.", place.name(), example(key)),
+    }
+}
+
+/// A right value as TOML writes it: the key's own example, its default, or its type's example.
+pub(crate) fn example(key: &Key) -> String {
+    if !key.example.is_empty() {
+        return key.example.to_owned();
+    }
+    let defaults = built_in(DEFAULTS, &Origin::Default);
+    match places(&defaults, &key.pattern()).first() {
+        Some((_, node)) => literal(&node.value, key.kind.secrecy()),
+        None => key.kind.example(),
     }
 }
 

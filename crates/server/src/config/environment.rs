@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 
 use super::checking::{Findings, Place, check, read_secret_file, tell_value_and_file};
+use super::json;
 use super::keys;
 use super::nearest::{fold, nearest};
 use super::node::{Node, Origin, Value};
 use super::sources::Sources;
-use super::json;
 
 /// What every variable of ours begins with.
 const PREFIX: &str = "CUSTOMER_REGISTRATION__";
@@ -46,6 +46,12 @@ pub(crate) fn apply(tree: &mut Node, sources: &Sources, findings: &mut Findings)
             continue;
         }
         let origin = Origin::Variable(name.clone());
+        if let Some(other) = other_form(tree, &target) {
+            let (value_origin, file_name) =
+                if target.is_file { (other, name.clone()) } else { (&origin, other.to_string()) };
+            tell_value_and_file(&target.place, value_origin, &file_name, findings);
+            continue;
+        }
         let node = if target.is_file {
             read_secret_file(value, &target.place, name, &origin, &sources.working_dir, findings)
         } else {
@@ -57,6 +63,21 @@ pub(crate) fn apply(tree: &mut Node, sources: &Sources, findings: &mut Findings)
             tree.overlay(layer);
         }
     }
+}
+
+/// The origin of what the configuration file has there, if that is a value where the variable names a file, or the reverse.
+fn other_form<'t>(tree: &'t Node, target: &Target) -> Option<&'t Origin> {
+    let step = |node: &'t Node, step: &Step| match step {
+        Step::Name(name) => node.child(name),
+        Step::Element(index) => node.items().get(*index),
+    };
+    let node = target.steps.iter().try_fold(tree, step)?;
+    let clashes = match node.origin {
+        Origin::File { .. } => target.is_file,
+        Origin::SecretFile { .. } => !target.is_file,
+        _ => false,
+    };
+    clashes.then_some(&node.origin)
 }
 
 /// Tells that two variables give one key differently.
@@ -76,7 +97,8 @@ fn target(name: &str, tree: &Node, findings: &mut Findings) -> Option<Target> {
     if let Some(found) = medusa_target(name) {
         return Some(found);
     }
-    let rest = name.get(..PREFIX.len()).filter(|begin| begin.eq_ignore_ascii_case(PREFIX)).and(name.get(PREFIX.len()..))?;
+    let rest =
+        name.get(..PREFIX.len()).filter(|begin| begin.eq_ignore_ascii_case(PREFIX)).and(name.get(PREFIX.len()..))?;
     match own_target(rest, tree) {
         Ok(found) => Some(found),
         Err(fix) => {
@@ -135,9 +157,20 @@ fn own_target(rest: &str, tree: &Node) -> Result<Target, String> {
 }
 
 /// The element of a list that a number means: one that is there, or the next.
-fn element_step<'t>(segment: &str, place: &Place, list: Option<&'t Node>) -> Result<(Step, Place, Option<&'t Node>), String> {
+fn element_step<'t>(
+    segment: &str,
+    place: &Place,
+    list: Option<&'t Node>,
+) -> Result<(Step, Place, Option<&'t Node>), String> {
     let items = list.map_or(&[][..], Node::items);
-    let wrong = || format!("`{segment}` must be an element's number from 0 to {}: `{}` has {} so far.", items.len(), place.path, items.len());
+    let wrong = || {
+        format!(
+            "`{segment}` must be an element's number from 0 to {}: `{}` has {} so far.",
+            items.len(),
+            place.path,
+            items.len()
+        )
+    };
     let index: usize = segment.parse().map_err(|_| wrong())?;
     if index > items.len() {
         return Err(wrong());

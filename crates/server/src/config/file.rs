@@ -24,7 +24,11 @@ pub(crate) fn read(path: &Path, shown: &str) -> Result<Node, Vec<Problem>> {
         fix: fix.to_owned(),
     };
     let text = std::fs::read_to_string(path).map_err(|error| {
-        vec![problem(0, format!("the configuration file cannot be read: {error}"), "Give the path of a readable file with `--config`.")]
+        vec![problem(
+            0,
+            format!("the configuration file cannot be read: {error}"),
+            "Give the path of a readable file with `--config`.",
+        )]
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();
@@ -44,7 +48,11 @@ pub(crate) fn read(path: &Path, shown: &str) -> Result<Node, Vec<Problem>> {
     if matches!(node.value, Value::Table(_)) {
         return Ok(node);
     }
-    Err(vec![problem(1, format!("the file holds {}, not keys and values", node.value.type_words()), "Begin with `projectConfig` or `options`.")])
+    Err(vec![problem(
+        1,
+        format!("the file holds {}, not keys and values", node.value.type_words()),
+        "Begin with `projectConfig` or `options`.",
+    )])
 }
 
 /// Reads TOML; every syntax error as (line, sentence without the text, which may hold secrets).
@@ -77,8 +85,9 @@ fn toml_table(table: &DeTable<'_>, place: &dyn Fn(std::ops::Range<usize>) -> Ori
 fn toml_value(value: &DeValue<'_>, place: &dyn Fn(std::ops::Range<usize>) -> Origin) -> Value {
     match value {
         DeValue::String(text) => Value::Text(text.clone().into_owned()),
-        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
-            .map_or(Value::Float(f64::INFINITY), Value::Integer),
+        DeValue::Integer(number) => {
+            i64::from_str_radix(number.as_str(), number.radix()).map_or(Value::Float(f64::INFINITY), Value::Integer)
+        }
         DeValue::Float(number) => Value::Float(number.as_str().parse().unwrap_or(f64::NAN)),
         DeValue::Boolean(boolean) => Value::Boolean(*boolean),
         DeValue::Datetime(moment) => Value::Text(moment.to_string()),

@@ -126,9 +126,7 @@ impl<'t> Walk<'t> {
             "null" => Value::Null,
             "true" => Value::Boolean(true),
             "false" => Value::Boolean(false),
-            number => number
-                .parse()
-                .map_or_else(|_| Value::Float(number.parse().unwrap_or(f64::NAN)), Value::Integer),
+            number => number.parse().map_or_else(|_| Value::Float(number.parse().unwrap_or(f64::NAN)), Value::Integer),
         }
     }
 }
@@ -157,7 +155,9 @@ mod tests {
 
     #[test]
     fn broken_text_is_told_by_line_and_never_quoted() {
-        for (text, line) in [("{\n\"jwtSecret\": \"hunter2\n}", 2), ("{\"a\": 1,\n\n}", 3), ("", 1), ("{\"a\":1,\n\"a\":2}", 2)] {
+        for (text, line) in
+            [("{\n\"jwtSecret\": \"hunter2\n}", 2), ("{\"a\": 1,\n\n}", 3), ("", 1), ("{\"a\":1,\n\"a\":2}", 2)]
+        {
             let (found, message) = parse(text, &lines).err().unwrap();
             assert_eq!(found, line, "{text}");
             assert!(!message.contains("hunter2"), "{message}");

@@ -25,13 +25,15 @@ pub(crate) struct Key {
     pub(crate) unset: &'static str,
     /// Whether it must be set where its table is.
     pub(crate) required: bool,
+    /// A value as TOML writes it for "write, for example"; empty: the default, or the type's own.
+    pub(crate) example: &'static str,
     /// One sentence or two.
     pub(crate) doc: &'static str,
 }
 
 /// A key that needs nothing more.
 const fn key(path: &'static str, kind: Kind, doc: &'static str) -> Key {
-    Key { path, kind, variable: None, unset: "", required: false, doc }
+    Key { path, kind, variable: None, unset: "", required: false, example: "", doc }
 }
 
 impl Key {
@@ -48,6 +50,11 @@ impl Key {
     /// Must be set where its table is.
     const fn required(self) -> Self {
         Self { required: true, unset: "required", ..self }
+    }
+
+    /// What to write, for example.
+    const fn example(self, literal: &'static str) -> Self {
+        Self { example: literal, ..self }
     }
 
     /// The path in segments, as [`pattern`] gives them.
@@ -147,7 +154,7 @@ pub(crate) fn places<'t>(tree: &'t Node, pattern: &[&str]) -> Vec<(String, &'t N
     for segment in pattern {
         let mut next = Vec::new();
         for (path, node) in found {
-            let join = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+            let join = |name: &str| join(&path, name);
             if segment.starts_with('[') {
                 let elements = node.items().iter().enumerate();
                 next.extend(
@@ -165,6 +172,14 @@ pub(crate) fn places<'t>(tree: &'t Node, pattern: &[&str]) -> Vec<(String, &'t N
         found = next;
     }
     found
+}
+
+/// A path for people with one more name; a name that is no bare TOML key is in quotes.
+pub(crate) fn join(path: &str, name: &str) -> String {
+    let is_bare =
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    let name = if is_bare { name.to_owned() } else { toml::Value::String(name.to_owned()).to_string() };
+    if path.is_empty() { name } else { format!("{path}.{name}") }
 }
 
 /// The shape's segment of a list element: `[id]`, or `[]` where it has none.

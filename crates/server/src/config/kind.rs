@@ -81,14 +81,18 @@ impl Kind {
         match self {
             Self::Text => "text".to_owned(),
             Self::Choice(words) => {
-                words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(if words.len() == 2 { " or " } else { ", " })
+                let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+                if quoted.len() == 2 { quoted.join(" or ") } else { format!("one of {}", quoted.join(", ")) }
             }
             Self::Integer(least, i64::MAX) => format!("a whole number from {least}"),
             Self::Integer(least, most) => format!("a whole number from {least} to {most}"),
             Self::Boolean => "`true` or `false`".to_owned(),
             Self::DateTime => "a date and time with offset".to_owned(),
             Self::Url(schemes) | Self::SecretUrl(schemes) => {
-                format!("a URL with {}", schemes.iter().map(|scheme| format!("`{scheme}://`")).collect::<Vec<_>>().join(" or "))
+                format!(
+                    "a URL with {}",
+                    schemes.iter().map(|scheme| format!("`{scheme}://`")).collect::<Vec<_>>().join(" or ")
+                )
             }
             Self::DatabaseUrl => "a URL with `sqlite://` or `postgres://`".to_owned(),
             Self::Secret => "secret text".to_owned(),
@@ -109,7 +113,7 @@ impl Kind {
     /// A right value as TOML has it, for "write, for example, …".
     pub(crate) fn example(self) -> String {
         match self {
-            Self::Text => "\"…\"".to_owned(),
+            Self::Text | Self::Secret => "\"…\"".to_owned(),
             Self::Choice(words) => format!("\"{}\"", words.first().unwrap_or(&"")),
             Self::Integer(least, _) => least.to_string(),
             Self::Boolean => "true".to_owned(),
@@ -118,7 +122,7 @@ impl Kind {
                 format!("\"{}://shop.example.com\"", schemes.last().unwrap_or(&"https"))
             }
             Self::DatabaseUrl => "\"postgres://user:password@db.example.com/medusa\"".to_owned(),
-            Self::Secret | Self::Secrets => "\"<32 random bytes or more>\"".to_owned(),
+            Self::Secrets => "\"<32 random bytes or more>\"".to_owned(),
             Self::Lifetime => "\"1d\"".to_owned(),
             Self::Texts => "[\"email\"]".to_owned(),
             Self::Limit => "\"5/1h\"".to_owned(),
@@ -155,7 +159,13 @@ impl Kind {
                 Value::Integer(number) => Err(format!("it is {number}")),
                 _ => other_type(),
             },
-            Self::Boolean => if matches!(node.value, Value::Boolean(_)) { Ok(()) } else { other_type() },
+            Self::Boolean => {
+                if matches!(node.value, Value::Boolean(_)) {
+                    Ok(())
+                } else {
+                    other_type()
+                }
+            }
             Self::DateTime => must(text.parse::<Timestamp>().is_ok()),
             Self::Url(schemes) | Self::SecretUrl(schemes) => values::url(text, schemes),
             Self::DatabaseUrl => values::database_url(text),
@@ -168,7 +178,13 @@ impl Kind {
             Self::Country => must(text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic())),
             Self::SocketAddress => must(text.parse::<std::net::SocketAddr>().is_ok()),
             Self::UrlPath => must(text.starts_with('/') && !text.contains(['?', '#', ' ']) && !text.contains("//")),
-            Self::Section => if matches!(node.value, Value::Table(_)) { Ok(()) } else { other_type() },
+            Self::Section => {
+                if matches!(node.value, Value::Table(_)) {
+                    Ok(())
+                } else {
+                    other_type()
+                }
+            }
         }
     }
 
@@ -226,7 +242,9 @@ fn judge_secrets(node: &Node) -> Result<(), String> {
 fn judge_texts(node: &Node) -> Result<(), String> {
     match &node.value {
         Value::List(items) if items.is_empty() => Err("the list is empty".to_owned()),
-        Value::List(items) if items.iter().all(|item| item.text().is_some_and(|text| !text.trim().is_empty())) => Ok(()),
+        Value::List(items) if items.iter().all(|item| item.text().is_some_and(|text| !text.trim().is_empty())) => {
+            Ok(())
+        }
         Value::List(_) => Err("the list holds something else than text, or an empty text".to_owned()),
         other => Err(format!("it is {}", other.type_words())),
     }

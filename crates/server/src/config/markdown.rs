@@ -68,7 +68,11 @@ fn push_row(text: &mut String, key: &Key, group: &str, defaults: &Node) {
         let name = path.rsplit('.').next().unwrap_or_default();
         if key.path.contains('*') { format!("`{name} = {value}`") } else { format!("`{value}`") }
     };
-    let default = if places.is_empty() { key.unset.to_owned() } else { places.iter().map(by_name).collect::<Vec<_>>().join(", ") };
+    let default = if places.is_empty() {
+        key.unset.to_owned()
+    } else {
+        places.iter().map(by_name).collect::<Vec<_>>().join(", ")
+    };
     let variable = key.variable.map(|name| format!(" Environment: `{name}`.")).unwrap_or_default();
     let file = if key.kind.may_come_from_file() {
         let name = key.variable.map_or_else(|| variable_name(&key.pattern()), str::to_owned);

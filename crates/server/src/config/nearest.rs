@@ -55,7 +55,9 @@ mod tests {
 
     #[test]
     fn distance_counts_edits() {
-        for (one, other, edits) in [("", "", 0), ("", "abc", 3), ("abc", "", 3), ("kitten", "sitting", 3), ("ab", "ba", 2)] {
+        for (one, other, edits) in
+            [("", "", 0), ("", "abc", 3), ("abc", "", 3), ("kitten", "sitting", 3), ("ab", "ba", 2)]
+        {
             assert_eq!(distance(one, other), edits, "{one} {other}");
         }
     }

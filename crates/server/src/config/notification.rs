@@ -95,7 +95,8 @@ fn judge_channels(reader: &mut Reader<'_>, providers: &[ProviderConfig]) {
                 continue;
             }
             let elements = reader.node("notification.providers").map_or(&[][..], Node::items);
-            let origin = elements.get(index).and_then(|element| element.child("channels")).map(|node| node.origin.clone());
+            let origin =
+                elements.get(index).and_then(|element| element.child("channels")).map(|node| node.origin.clone());
             reader.findings.tell(
                 &format!("notification.providers[{index}].channels"),
                 &origin.unwrap_or(super::Origin::Missing),
@@ -108,7 +109,8 @@ fn judge_channels(reader: &mut Reader<'_>, providers: &[ProviderConfig]) {
 
 /// Every channel that an option names has a provider.
 pub(crate) fn judge_named_channels(reader: &mut Reader<'_>, options: &Options, notification: &NotificationConfig) {
-    if reader.findings.is_left_out("notification.providers") || (reader.production && notification.providers.is_empty()) {
+    if reader.findings.is_left_out("notification.providers") || (reader.production && notification.providers.is_empty())
+    {
         return;
     }
     let sections = [
@@ -129,7 +131,9 @@ pub(crate) fn judge_named_channels(reader: &mut Reader<'_>, options: &Options, n
             named.push(("options.password_reset.sms_body".to_owned(), "sms".to_owned()));
         }
     }
-    let is_served = |channel: &str| notification.providers.iter().any(|provider| provider.channels.iter().any(|served| served == channel));
+    let is_served = |channel: &str| {
+        notification.providers.iter().any(|provider| provider.channels.iter().any(|served| served == channel))
+    };
     for (path, channel) in named.iter().filter(|(_, channel)| !channel.is_empty() && !is_served(channel)) {
         reader.tell(
             path,

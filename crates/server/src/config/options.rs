@@ -195,7 +195,8 @@ fn judge_storefront(reader: &mut Reader<'_>, options: &Options) {
     }
     if options.production && url.to_ascii_lowercase().starts_with("http://") {
         reader.warnings.push(
-            "options.storefrontUrl is not https: reset links travel in the clear. Use an https address in production.".to_owned(),
+            "options.storefrontUrl is not https: reset links travel in the clear. Use an https address in production."
+                .to_owned(),
         );
     }
 }

@@ -1,5 +1,6 @@
 //! Keys that must be set where their table is: in sections that are on, and in elements of lists.
 
+use super::checking::example;
 use super::keys::{all, places};
 use super::reading::Reader;
 
@@ -18,7 +19,7 @@ pub(crate) fn judge(reader: &mut Reader<'_>) {
             // The plugin's own names leave `options` out.
             let plain = full.strip_prefix("options.").unwrap_or(&full);
             let message = format!("{plain} is required");
-            let fix = format!("Add `{name} = {}`.", key.kind.example());
+            let fix = format!("Add `{name} = {}`.", example(key));
             let origin = table.origin.clone();
             reader.findings.tell(&full, &origin, message, fix);
         }

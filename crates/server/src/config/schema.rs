@@ -86,14 +86,15 @@ fn value_at(shape: &[String], default: Option<&Node>) -> Json {
 
 /// A list of tables; where they differ by `id`, one alternative each.
 fn list_at(shape: &[String], following: &[&str]) -> Map<String, Json> {
-    let element = |segment: &str| object_at(&shape.iter().cloned().chain([segment.to_owned()]).collect::<Vec<_>>(), None);
+    let element =
+        |segment: &str| object_at(&shape.iter().cloned().chain([segment.to_owned()]).collect::<Vec<_>>(), None);
     let id_shape: Vec<String> = shape.iter().cloned().chain(["[]".to_owned(), "id".to_owned()]).collect();
     let items = match keys::find(&id_shape).map(|key| key.kind) {
         Some(Kind::Choice(ids)) => {
             let alternative = |id: &&str| {
                 let mut object = element(&format!("[{id}]"));
                 if let Some(schema) = object.get_mut("properties").and_then(|all| all.get_mut("id")) {
-                    *schema = json!({"const": id});
+                    *schema = json!({"const": id, "description": schema.get("description")});
                 }
                 Json::Object(object)
             };
@@ -119,7 +120,9 @@ fn of_kind(kind: Kind) -> Map<String, Json> {
         }
         Kind::DatabaseUrl => json!({"type": "string", "pattern": "^(sqlite:|postgres(ql)?://).+"}),
         Kind::Secrets => json!({"anyOf": [text(), {"type": "array", "items": text(), "minItems": 1}]}),
-        Kind::Lifetime => json!({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[0-9.]+ *[A-Za-z]+$"}]}),
+        Kind::Lifetime => {
+            json!({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[0-9.]+ *[A-Za-z]+$"}]})
+        }
         Kind::Texts => json!({"type": "array", "items": text(), "minItems": 1}),
         Kind::Limit => json!({"anyOf": [{"const": "off"}, rate, {"type": "array", "items": rate, "minItems": 1}]}),
         Kind::Template => json!({"type": ["string", "null"]}),
@@ -145,6 +148,8 @@ fn as_json(value: &Value) -> Json {
         Value::Float(number) => json!(number),
         Value::Text(text) => json!(text),
         Value::List(items) => items.iter().map(|item| as_json(&item.value)).collect(),
-        Value::Table(entries) => Json::Object(entries.iter().map(|(name, node)| (name.clone(), as_json(&node.value))).collect()),
+        Value::Table(entries) => {
+            Json::Object(entries.iter().map(|(name, node)| (name.clone(), as_json(&node.value))).collect())
+        }
     }
 }

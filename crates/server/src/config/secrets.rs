@@ -34,16 +34,28 @@ pub(crate) fn judge(reader: &mut Reader<'_>, jwt_secrets: &[SecretString], cooki
         return;
     }
     if jwt_secrets.is_empty() {
-        reader.tell_missing(JWT, JWT, "JWT secret is not configured", "Set JWT_SECRET, JWT_SECRET_FILE or `projectConfig.http.jwtSecret` to Medusa's secret.");
+        reader.tell_missing(
+            JWT,
+            JWT,
+            "JWT secret is not configured",
+            "Set JWT_SECRET, JWT_SECRET_FILE or `projectConfig.http.jwtSecret` to Medusa's secret.",
+        );
     }
     if cookie_secret.is_none() {
-        reader.tell_missing(COOKIE, COOKIE, "Cookie secret is not configured", "Set COOKIE_SECRET, COOKIE_SECRET_FILE or `projectConfig.http.cookieSecret` to 32 random bytes or more.");
+        reader.tell_missing(
+            COOKIE,
+            COOKIE,
+            "Cookie secret is not configured",
+            "Set COOKIE_SECRET, COOKIE_SECRET_FILE or `projectConfig.http.cookieSecret` to 32 random bytes or more.",
+        );
     }
     let weak = |secret: &SecretString| secret.expose_secret().len() < FEWEST_BYTES;
     let found = [(JWT, jwt_secrets.iter().any(weak)), (COOKIE, cookie_secret.is_some_and(weak))];
     for (path, _) in found.into_iter().filter(|(_, weak)| *weak) {
         if reader.boolean("projectConfig.http.allowWeakSecrets") {
-            reader.warnings.push(format!("{path} is shorter than {FEWEST_BYTES} bytes and can be guessed from one token."));
+            reader
+                .warnings
+                .push(format!("{path} is shorter than {FEWEST_BYTES} bytes and can be guessed from one token."));
         } else {
             reader.tell(
                 path,

@@ -19,7 +19,7 @@ pub(crate) fn print(tree: &Node) -> String {
             push_unset(&mut text, key, tree);
         }
         for (path, node) in found.into_iter().filter(|_| !is_in_unset_section(key.path, tree)) {
-            push_line(&mut text, &quote_path(&path), key, node);
+            push_line(&mut text, &path, key, node);
         }
     }
     for list in ["notification.providers", "events.webhooks"] {
@@ -61,12 +61,6 @@ fn push_line(text: &mut String, path: &str, key: &Key, node: &Node) {
     let _infallible = writeln!(text, "{path} = {}  # {}", literal(&node.value, key.kind.secrecy()), node.origin);
 }
 
-/// The path as TOML's dotted key: names that are no bare keys in quotes.
-fn quote_path(path: &str) -> String {
-    let bare = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    path.split('.').map(|name| if bare(name) { name.to_owned() } else { quote(name) }).collect::<Vec<_>>().join(".")
-}
-
 /// A value as TOML writes it, masked as its secrecy asks.
 pub(crate) fn literal(value: &Value, secrecy: Secrecy) -> String {
     match value {
@@ -81,7 +75,8 @@ pub(crate) fn literal(value: &Value, secrecy: Secrecy) -> String {
             format!("[{}]", items.iter().map(|item| literal(&item.value, secrecy)).collect::<Vec<_>>().join(", "))
         }
         Value::Table(entries) => {
-            let entry = |(name, node): &(String, Node)| format!("{} = {}", quote_path(name), literal(&node.value, secrecy));
+            let entry =
+                |(name, node): &(String, Node)| format!("{} = {}", keys::join("", name), literal(&node.value, secrecy));
             format!("{{ {} }}", entries.iter().map(entry).collect::<Vec<_>>().join(", "))
         }
     }

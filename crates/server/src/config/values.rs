@@ -140,7 +140,9 @@ pub(crate) fn calling_codes(node: &Node) -> Result<Vec<String>, String> {
             Value::Text(text) => text.strip_prefix('+').unwrap_or(text).to_owned(),
             other => return Err(format!("the list holds {}", other.type_words())),
         };
-        let right = (1..=3).contains(&digits.len()) && !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let right = (1..=3).contains(&digits.len())
+            && !digits.starts_with('0')
+            && digits.bytes().all(|byte| byte.is_ascii_digit());
         if right { Ok(digits) } else { Err(format!("`{digits}` is no calling code")) }
     };
     list_items(node)?.iter().map(code).collect()
@@ -295,7 +297,9 @@ mod tests {
 
     #[test]
     fn calling_codes_are_one_to_three_digits() {
-        for (item, expected) in [("49", Some("49")), ("+1", Some("1")), ("880", Some("880")), ("0049", None), ("DE", None), ("", None)] {
+        for (item, expected) in
+            [("49", Some("49")), ("+1", Some("1")), ("880", Some("880")), ("0049", None), ("DE", None), ("", None)]
+        {
             assert_eq!(calling_codes(&text_list(&[item])).ok(), expected.map(|code| vec![code.to_owned()]), "{item}");
         }
         assert_eq!(calling_codes(&node(Value::List(vec![node(Value::Integer(49))]))), Ok(vec!["49".to_owned()]));

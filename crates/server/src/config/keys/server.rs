@@ -45,11 +45,11 @@ pub(super) static NOTIFICATION: &[Key] = &[
         .required(),
     key("notification.providers[].channels", Kind::Texts, "The channels that it serves, `email`, `sms` or a word of your own.").required(),
     key("notification.providers[smtp].options.url", Kind::SecretUrl(MAIL), "`smtps://user:password@host` for TLS from the start, `smtp://user:password@host:587?tls=required` for STARTTLS.")
-        .required(),
-    key("notification.providers[smtp].options.from", Kind::Text, "The sender, `Shop <no-reply@example.com>`.").required(),
+        .required().example("\"smtps://user:password@mail.example.com\""),
+    key("notification.providers[smtp].options.from", Kind::Text, "The sender, `Shop <no-reply@example.com>`.").required().example("\"Shop <no-reply@example.com>\""),
     key("notification.providers[twilio].options.accountSid", Kind::Text, "The account's id, `AC…`.").required(),
     key("notification.providers[twilio].options.authToken", Kind::Secret, "The account's token.").required(),
-    key("notification.providers[twilio].options.from", Kind::Text, "The sending number, `+15550001111`.").required(),
+    key("notification.providers[twilio].options.from", Kind::Text, "The sending number, `+15550001111`.").required().example("\"+15550001111\""),
     key("notification.providers[twilio].options.baseUrl", Kind::Url(WEB), "Another server that speaks Twilio's Messages API.")
         .unset("`https://api.twilio.com`"),
     key("notification.providers[webhook].options.url", Kind::Url(WEB), "Where messages are posted to.").required(),
@@ -63,13 +63,27 @@ pub(super) static NOTIFICATION: &[Key] = &[
 pub(super) static REST: &[Key] = &[
     key("events.webhooks[].url", Kind::Url(WEB), "Where events are posted to.").required(),
     key("events.webhooks[].secret", Kind::Secret, "Signs what is posted.").required(),
-    key("events.webhooks[].events", Kind::Texts, "Names of events; a `*` at the end stands for the rest.").unset("`[\"customer.*\"]`"),
-    key("gateway.upstream", Kind::Url(WEB), "A Medusa backend: every route that this server does not own is passed on to it.")
-        .unset("none: such routes are answered 404"),
-    key("gateway.timeoutSeconds", Kind::Integer(1, 3_600), "Seconds to the upstream's response header: 504 after it, 502 when it cannot be reached."),
-    key("admin.path", Kind::UrlPath, "Where the admin pages live.").unset("`/app`, with a gateway `/customer-registration`"),
+    key("events.webhooks[].events", Kind::Texts, "Names of events; a `*` at the end stands for the rest.")
+        .unset("`[\"customer.*\"]`"),
+    key(
+        "gateway.upstream",
+        Kind::Url(WEB),
+        "A Medusa backend: every route that this server does not own is passed on to it.",
+    )
+    .unset("none: such routes are answered 404"),
+    key(
+        "gateway.timeoutSeconds",
+        Kind::Integer(1, 3_600),
+        "Seconds to the upstream's response header: 504 after it, 502 when it cannot be reached.",
+    ),
+    key("admin.path", Kind::UrlPath, "Where the admin pages live.")
+        .unset("`/app`, with a gateway `/customer-registration`"),
     key("admin.disable", Kind::Boolean, "Serves no admin pages."),
     key("metrics.listen", Kind::SocketAddress, "Address for `/metrics`; never on the public port.").unset("none"),
     key("log.format", Kind::Choice(&["text", "json"]), "Form of log lines.").unset("`text` on a terminal, else `json`"),
-    key("log.level", Kind::Text, "Least level that is logged (`error`, `warn`, `info`, `debug`, `trace`), or directives as `RUST_LOG` has them."),
+    key(
+        "log.level",
+        Kind::Text,
+        "Least level that is logged (`error`, `warn`, `info`, `debug`, `trace`), or directives as `RUST_LOG` has them.",
+    ),
 ];
