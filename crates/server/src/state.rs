@@ -6,6 +6,8 @@ use cr_core::app::App;
 use cr_core::error::Error;
 use cr_core::keys::Keys;
 use cr_core::modules::auth::token::AuthClaims;
+use cr_core::modules::customer::Customer;
+use cr_core::providers::notification::local::LocalInbox;
 use cr_types::timestamp::Timestamp;
 
 use crate::client_address::TrustedProxies;
@@ -38,6 +40,8 @@ pub struct Http {
     pub access: Box<dyn Access>,
     /// The table.
     pub routes: Routes,
+    /// What the `local` provider keeps, in development.
+    pub inbox: Option<LocalInbox>,
 }
 
 impl ServerState {
@@ -84,12 +88,17 @@ pub trait Access: Send + Sync {
 }
 
 /// What became of a token's customer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum LiveCustomer {
     /// Lives, has an account, and the token is not older than the identity's `cr_not_before`.
-    Live,
+    Live(Box<Customer>),
     /// No such account any more, or the token's sessions were ended.
     Gone,
     /// Lives, but an account deletion is confirmed and not yet run.
-    DeletionPending,
+    DeletionPending {
+        /// The customer.
+        customer: Box<Customer>,
+        /// When it is due.
+        scheduled_at: Option<Timestamp>,
+    },
 }
