@@ -17,10 +17,15 @@ use cr_core::env::Env;
 
 pub mod database;
 pub mod frozen;
+pub mod mime;
 pub mod postgres;
+pub mod smtp_sink;
+pub mod webhook_sink;
 
 pub use database::TestDatabase;
 pub use frozen::{Frozen, START, seeded};
+pub use smtp_sink::SmtpSink;
+pub use webhook_sink::WebhookSink;
 
 /// Frozen time at [`START`] and chance from a seed; the clock is returned besides, to be moved.
 pub fn env(seed: u64) -> (Env, Arc<Frozen>) {
