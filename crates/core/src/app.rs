@@ -11,6 +11,7 @@ use crate::env::Env;
 use crate::error::Error;
 use crate::keys::Keys;
 use crate::options::Options;
+use crate::password::HashPool;
 
 /// Where tests fail a workflow on purpose.
 pub trait Faults: Send + Sync {
@@ -44,6 +45,8 @@ pub struct App {
     pub shared: Arc<Shared>,
     /// The data.
     pub db: Database,
+    /// Where passwords are hashed: before a transaction or after it, never within.
+    pub hashes: Arc<HashPool>,
 }
 
 impl App {
@@ -54,5 +57,15 @@ impl App {
     pub async fn begin(&self) -> Result<Ctx, Error> {
         let now = self.shared.env.clock.now();
         Ok(Ctx { tx: self.db.begin().await?, now, shared: Arc::clone(&self.shared) })
+    }
+
+    /// Asks the database the smallest question.
+    ///
+    /// # Errors
+    /// 503 when it does not answer.
+    pub async fn check_ready(&self) -> Result<(), Error> {
+        let mut tx = self.db.read().await?;
+        cr_db::migrate::state::find(&mut tx, cr_db::migrate::state::VERIFICATION_SINCE).await?;
+        Ok(tx.commit().await?)
     }
 }

@@ -230,8 +230,8 @@ impl Folder {
     /// both, and whoever waits for a pipe or holds a lock through such a descriptor would do so as long as it lives.
     fn run(&self, program: &str, arguments: &[&str], must_succeed: bool) {
         let program = find_program(program);
-        let mut command = Command::new("sh");
-        command.args(["-c", "exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; exec \"$@\"", "sh"]);
+        let mut command = Command::new("bash");
+        command.args(["-c", CLOSE_AND_RUN, "bash"]);
         if let Some(account) = &self.account {
             let (user, group) = (format!("--reuid={}", account.user), format!("--regid={}", account.group));
             command.args(["setpriv", &user, &group, "--clear-groups", "--"]);
@@ -251,6 +251,14 @@ impl Folder {
         assert!(status.success() || !must_succeed, "{} failed:\n{}", program.display(), said());
     }
 }
+
+/// Closes all but the three standard descriptors and becomes what the arguments say.
+const CLOSE_AND_RUN: &str = r#"
+for open in /proc/self/fd/*; do
+  number=${open##*/}
+  if [ "$number" -gt 2 ]; then eval "exec $number>&-"; fi
+done
+exec "$@""#;
 
 /// The numbers of an account without rights.
 struct Account {

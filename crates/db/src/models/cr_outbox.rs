@@ -225,13 +225,7 @@ where id = $1 and attempts = $2 and status = 'sending'";
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn mark_dead(
-    tx: &mut Tx,
-    id: &str,
-    attempt: i64,
-    last_error: &str,
-    now: Timestamp,
-) -> Result<bool, DbError> {
+pub async fn mark_dead(tx: &mut Tx, id: &str, attempt: i64, last_error: &str, now: Timestamp) -> Result<bool, DbError> {
     let settled = on!(tx, connection => sqlx::query(MARK_DEAD)
         .bind(id)
         .bind(attempt)
