@@ -12,9 +12,13 @@ use crate::transcript::{Response, Scenario, Step, folder};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Plan {
+    #[serde(default)]
     gateway: Vec<Gateway>,
+    #[serde(default)]
     rule: Vec<NamedRule>,
+    #[serde(default)]
     deviation: Vec<Deviation>,
+    #[serde(default)]
     adaptation: Vec<Adaptation>,
 }
 
@@ -112,8 +116,12 @@ pub(crate) struct Wanted {
 impl Plan {
     /// The file, read and parsed.
     pub(crate) fn load() -> Self {
-        let text = std::fs::read_to_string(folder().join("deviations.toml")).unwrap();
-        toml::from_str(&text).unwrap_or_else(|error| panic!("oracle/deviations.toml: {error}"))
+        Self::parse(&std::fs::read_to_string(folder().join("deviations.toml")).unwrap())
+    }
+
+    /// The text of such a file.
+    pub(crate) fn parse(text: &str) -> Self {
+        toml::from_str(text).unwrap_or_else(|error| panic!("oracle/deviations.toml: {error}"))
     }
 
     /// Whether the step belongs to a route that a Medusa behind the gateway answers.

@@ -6,6 +6,7 @@
 mod client;
 mod compare;
 mod deviations;
+mod instrument;
 mod normalise;
 mod replay;
 mod rules;
