@@ -30,16 +30,15 @@ pub(crate) async fn send(
 ) -> RawResponse {
     let authority = base_url.strip_prefix("http://").unwrap().trim_end_matches('/');
     let mut stream = TcpStream::connect(authority).await.unwrap();
-    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n");
-    for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
-    head.push_str("\r\n");
+    let mut lines =
+        vec![format!("{method} {path} HTTP/1.1"), format!("host: {authority}"), "connection: close".to_owned()];
+    lines.extend(headers.iter().map(|(name, value)| format!("{name}: {value}")));
+    let head = lines.join("\r\n") + "\r\n\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
     // A server that refuses the request by its head may close before it has read the body: the answer counts.
     drop(stream.write_all(body).await);
     let mut received = Vec::new();
-    let mut chunk = [0; 16 * 1024];
+    let mut chunk = vec![0; 16 * 1024];
     loop {
         match stream.read(&mut chunk).await {
             Ok(0) | Err(_) => break,

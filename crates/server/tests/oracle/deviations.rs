@@ -142,7 +142,7 @@ impl Plan {
 
     /// The answer wanted for one step.
     pub(crate) fn wanted(&self, scenario: &Scenario, step: &Step) -> Wanted {
-        let entries: Vec<&Deviation> = self.deviations(&scenario.scenario, &step.name).collect();
+        let entries: Vec<&Deviation> = self.deviations(&scenario.name, &step.name).collect();
         let usual = self.with_rules(&step.response);
         let mut deviating = usual.clone();
         for entry in &entries {
@@ -168,7 +168,7 @@ impl Plan {
         }
         for (what, scenario, steps, reason) in self.references() {
             let named: Vec<&Scenario> =
-                scenarios.iter().filter(|candidate| is_named(scenario, &candidate.scenario)).collect();
+                scenarios.iter().filter(|candidate| is_named(scenario, &candidate.name)).collect();
             if named.is_empty() {
                 problems.push(format!("{what} {scenario}: there is no such scenario"));
             }
@@ -208,10 +208,10 @@ impl Plan {
     /// Pieces of a step's deviations that leave the wanted answer as it was, and deviations of steps that are not ours.
     fn idle_pieces(&self, scenario: &Scenario, step: &Step) -> Vec<String> {
         let mut problems = Vec::new();
-        let place = format!("deviation {} / {}", scenario.scenario, step.name);
+        let place = format!("deviation {} / {}", scenario.name, step.name);
         let mut deviating = self.with_rules(&step.response);
-        for entry in self.deviations(&scenario.scenario, &step.name) {
-            if self.is_gateways(&scenario.scenario, &step.name) {
+        for entry in self.deviations(&scenario.name, &step.name) {
+            if self.is_gateways(&scenario.name, &step.name) {
                 problems.push(format!("{place}: the step is the gateway's"));
             }
             let pieces = entry.pieces();
@@ -232,7 +232,7 @@ impl Plan {
     /// Whether a rule changes any recorded answer of a step that is ours.
     fn changes_something(&self, scenarios: &[Scenario], rule: Rule) -> bool {
         scenarios.iter().any(|scenario| {
-            scenario.steps.iter().filter(|step| !self.is_gateways(&scenario.scenario, &step.name)).any(|step| {
+            scenario.steps.iter().filter(|step| !self.is_gateways(&scenario.name, &step.name)).any(|step| {
                 let mut response = step.response.clone();
                 rule(&mut response);
                 response != step.response
@@ -259,7 +259,7 @@ impl Plan {
     fn apply(&self, scenario: &Scenario, piece: &Piece<'_>, response: &mut Response) {
         match *piece {
             Piece::Like(name) => {
-                let step = scenario.step(name).unwrap_or_else(|| panic!("{}: no step {name}", scenario.scenario));
+                let step = scenario.step(name).unwrap_or_else(|| panic!("{}: no step {name}", scenario.name));
                 *response = self.with_rules(&step.response);
             }
             Piece::Status(status) => response.status = status,
@@ -279,11 +279,9 @@ impl Plan {
                 response.body = None;
                 response.jwts = None;
             }
-            Piece::At(path, json) => assert!(
-                response.replace(path, parse(json)),
-                "{}: nothing is at {path} in {response:?}",
-                scenario.scenario
-            ),
+            Piece::At(path, json) => {
+                assert!(response.replace(path, parse(json)), "{}: nothing is at {path} in {response:?}", scenario.name);
+            }
         }
     }
 }

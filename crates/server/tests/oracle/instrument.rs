@@ -28,7 +28,10 @@ impl Scripted {
                 let read = stream.read(&mut [0; 4096]).await.unwrap();
                 assert_ne!(read, 0);
                 let body = body.to_string();
-                let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+                    body.len()
+                );
                 stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
             }
         });
@@ -42,7 +45,9 @@ impl Target for Scripted {
     }
 
     fn given(&self) -> BTreeMap<String, String> {
-        ["pk", "sk", "jwt_secret", "admin_email", "admin_password"].map(|name| (name.to_owned(), name.to_owned())).into()
+        ["pk", "sk", "jwt_secret", "admin_email", "admin_password"]
+            .map(|name| (name.to_owned(), name.to_owned()))
+            .into()
     }
 
     fn now(&self) -> i64 {
@@ -96,10 +101,30 @@ async fn unlisted_differences_show() {
         ("another type", json!({"a": 1}), json!({"a": 1.0}), "body.a is 1.0 instead of 1"),
         ("a member more", json!({"a": 1}), json!({"a": 1, "b": 2}), "body.b not wanted: 2"),
         ("a member less", json!({"a": 1, "b": 2}), json!({"a": 1}), "body.b missing, 2 wanted"),
-        ("another order", json!({"a": 1, "b": 2}), json!({"b": 2, "a": 1}), r#"body has its keys in another order: ["b", "a"]"#),
-        ("two for one", json!(["<cus_id:1>", "<cus_id:1>"]), json!([ADA, BOB]), r#"body[1] is "<cus_id:2>" instead of "<cus_id:1>""#),
-        ("one for two", json!(["<cus_id:1>", "<cus_id:2>"]), json!([ADA, ADA]), r#"body[1] is "<cus_id:1>" instead of "<cus_id:2>""#),
-        ("a bad moment", json!("<timestamp>"), json!("2026-01-02T03:04:05Z"), r#"body is "2026-01-02T03:04:05Z" instead of "<timestamp>""#),
+        (
+            "another order",
+            json!({"a": 1, "b": 2}),
+            json!({"b": 2, "a": 1}),
+            r#"body has its keys in another order: ["b", "a"]"#,
+        ),
+        (
+            "two for one",
+            json!(["<cus_id:1>", "<cus_id:1>"]),
+            json!([ADA, BOB]),
+            r#"body[1] is "<cus_id:2>" instead of "<cus_id:1>""#,
+        ),
+        (
+            "one for two",
+            json!(["<cus_id:1>", "<cus_id:2>"]),
+            json!([ADA, ADA]),
+            r#"body[1] is "<cus_id:1>" instead of "<cus_id:2>""#,
+        ),
+        (
+            "a bad moment",
+            json!("<timestamp>"),
+            json!("2026-01-02T03:04:05Z"),
+            r#"body is "2026-01-02T03:04:05Z" instead of "<timestamp>""#,
+        ),
     ];
     for (name, recorded, answered, line) in table {
         assert_eq!(reported("", &[recorded], &[answered]).await, format!("s / 1\n    {line}"), "{name}");

@@ -116,19 +116,16 @@ impl<'a> Normaliser<'a> {
     fn cookie(&self, line: &str) -> String {
         let mut parts = line.split("; ");
         let (name, value) = parts.next().unwrap_or_default().split_once('=').unwrap_or_default();
-        let mut out = format!("{name}={}", if value.is_empty() { "" } else { "<session>" });
-        for part in parts {
-            let moment = part
-                .strip_prefix("Expires=")
-                .and_then(|date| chrono::DateTime::parse_from_rfc2822(date).ok())
-                .map(|date| date.timestamp() - self.now);
-            match moment {
-                Some(seconds) if seconds < 0 => out.push_str("; Expires=<past>"),
-                Some(seconds) => out.push_str(&format!("; Expires=<now+{}s>", (seconds + 30) / 60 * 60)),
-                None => out.push_str(&format!("; {part}")),
+        let pair = format!("{name}={}", if value.is_empty() { "" } else { "<session>" });
+        let attributes = parts.map(|part| {
+            let date = part.strip_prefix("Expires=").and_then(|date| chrono::DateTime::parse_from_rfc2822(date).ok());
+            match date.map(|date| date.timestamp() - self.now) {
+                Some(seconds) if seconds < 0 => "Expires=<past>".to_owned(),
+                Some(seconds) => format!("Expires=<now+{}s>", (seconds + 30) / 60 * 60),
+                None => part.to_owned(),
             }
-        }
-        out
+        });
+        std::iter::once(pair).chain(attributes).collect::<Vec<_>>().join("; ")
     }
 
     /// A JSON value with its strings labelled, and `iat` and `exp` where they are plausible.

@@ -57,11 +57,11 @@ pub(crate) async fn replay(target: &impl Target, plan: &Plan, scenario: &Scenari
     let mut bindings = Bindings::default();
     let mut differences = Vec::new();
     for step in &scenario.steps {
-        if plan.is_gateways(&scenario.scenario, &step.name) {
+        if plan.is_gateways(&scenario.name, &step.name) {
             continue;
         }
         target.tick();
-        let adaptations: Vec<&Adaptation> = plan.adaptations(&scenario.scenario, &step.name).collect();
+        let adaptations: Vec<&Adaptation> = plan.adaptations(&scenario.name, &step.name).collect();
         set(&mut variables, step, target.now());
         for token in adaptations.iter().filter_map(|adaptation| adaptation.reset_token.as_ref()) {
             issue_reset_token(target, &mut variables, token).await;
@@ -86,7 +86,7 @@ pub(crate) async fn replay(target: &impl Target, plan: &Plan, scenario: &Scenari
         }
         lines.extend(compare(&mut bindings, &wanted.deviating, &observed));
         if !lines.is_empty() {
-            differences.push(Difference { scenario: scenario.scenario.clone(), step: step.name.clone(), lines });
+            differences.push(Difference { scenario: scenario.name.clone(), step: step.name.clone(), lines });
         }
     }
     differences

@@ -11,7 +11,8 @@ use serde_json::{Map, Value};
 #[serde(deny_unknown_fields)]
 pub(crate) struct Scenario {
     /// Its name, which is the file's.
-    pub(crate) scenario: String,
+    #[serde(rename = "scenario")]
+    pub(crate) name: String,
     #[expect(dead_code, reason = "for the reader of the file")]
     about: String,
     #[expect(dead_code, reason = "for the reader of the file")]
