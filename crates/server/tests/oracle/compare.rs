@@ -78,7 +78,15 @@ pub(crate) fn compare(bindings: &mut Bindings, wanted: &Response, observed: &Res
     optional(bindings, "body", wanted.body.as_ref(), observed.body.as_ref(), &mut lines);
     optional(bindings, "text", text(wanted).as_ref(), text(observed).as_ref(), &mut lines);
     optional(bindings, "jwts", wanted.jwts.as_ref(), observed.jwts.as_ref(), &mut lines);
+    optional(bindings, "db", sorted(wanted.db.as_ref()).as_ref(), sorted(observed.db.as_ref()).as_ref(), &mut lines);
     lines
+}
+
+/// Rows with their columns in the order of the alphabet: databases order the keys of JSON as they like.
+fn sorted(rows: Option<&Value>) -> Option<Value> {
+    let mut rows = rows?.clone();
+    rows.sort_all_objects();
+    Some(rows)
 }
 
 /// Compares what either side may lack.

@@ -82,6 +82,8 @@ pub(crate) struct Adaptation {
     /// Captured besides or instead.
     #[serde(default)]
     pub(crate) capture: BTreeMap<String, String>,
+    /// Statements run before the step.
+    pub(crate) sql: Option<String>,
     /// A variable that becomes a reset token which the server knows, for the account of the variable `reg_authid`.
     pub(crate) reset_token: Option<ResetToken>,
     /// Text of the request's headers that is replaced.
@@ -260,7 +262,7 @@ impl Plan {
         match *piece {
             Piece::Like(name) => {
                 let step = scenario.step(name).unwrap_or_else(|| panic!("{}: no step {name}", scenario.name));
-                *response = self.with_rules(&step.response);
+                *response = Response { db: response.db.clone(), ..self.with_rules(&step.response) };
             }
             Piece::Status(status) => response.status = status,
             Piece::Header(name, value) => {

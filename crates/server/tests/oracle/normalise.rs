@@ -84,6 +84,17 @@ impl<'a> Normaliser<'a> {
         response
     }
 
+    /// Rows with labels in them.
+    pub(crate) fn rows(&mut self, rows: &Value) -> Value {
+        let mut labelled = self.value(rows);
+        for row in labelled.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+            for column in row.values_mut().filter(|column| *column == "<timestamp>") {
+                *column = json!("<db-timestamp>");
+            }
+        }
+        labelled
+    }
+
     /// The compared headers; repeated ones are joined, cookies listed.
     fn headers(&self, method: &str, raw: &RawResponse) -> Map<String, Value> {
         let mut headers = Map::new();
@@ -128,7 +139,7 @@ impl<'a> Normaliser<'a> {
         std::iter::once(pair).chain(attributes).collect::<Vec<_>>().join("; ")
     }
 
-    /// A JSON value with its strings labelled, and `iat` and `exp` where they are plausible.
+    /// A JSON value with its strings labelled, and moments in seconds where they are plausible.
     fn value(&mut self, value: &Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.text(text)),
@@ -136,7 +147,7 @@ impl<'a> Normaliser<'a> {
             Value::Object(fields) => {
                 let labelled = fields.iter().map(|(name, field)| {
                     let seconds = field.as_i64().filter(|seconds| (1_600_000_000..4_200_000_000).contains(seconds));
-                    let is_epoch = matches!(name.as_str(), "iat" | "exp") && seconds.is_some();
+                    let is_epoch = matches!(name.as_str(), "iat" | "exp" | "cr_not_before") && seconds.is_some();
                     let field = if is_epoch { json!("<epoch-seconds>") } else { self.value(field) };
                     (name.clone(), field)
                 });

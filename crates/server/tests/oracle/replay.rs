@@ -21,6 +21,9 @@ static VARIABLE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{\{([a-zA-Z0-9
 /// `jwt(body.token).claim` in a capture.
 static CLAIM: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^jwt\(body\.(.+?)\)\.(.+)$").unwrap());
 
+/// Seconds that a reset token lives; Medusa 2.11.2.
+const RESET_SECONDS: i64 = 900;
+
 /// The server that is replayed against.
 pub(crate) trait Target {
     /// `http://host:port`.
@@ -31,8 +34,10 @@ pub(crate) trait Target {
     fn now(&self) -> i64;
     /// Moves the server's clock on by a second, so that what is newer is newer by a whole second.
     fn tick(&self);
-    /// Makes a reset token's `jti` known to the server for an identity.
-    fn record_reset_token(&self, auth_identity_id: &str, jti: &str) -> impl Future<Output = ()>;
+    /// Runs statements on the server's database.
+    fn sql(&self, statements: &str) -> impl Future<Output = ()>;
+    /// The rows of one statement, as JSON objects.
+    fn rows(&self, statement: &str) -> impl Future<Output = Vec<Value>>;
 }
 
 /// A step that was not answered as wanted.
@@ -63,6 +68,9 @@ pub(crate) async fn replay(target: &impl Target, plan: &Plan, scenario: &Scenari
         target.tick();
         let adaptations: Vec<&Adaptation> = plan.adaptations(&scenario.name, &step.name).collect();
         set(&mut variables, step, target.now());
+        for sql in adaptations.iter().filter_map(|adaptation| adaptation.sql.as_ref()) {
+            target.sql(&expand(sql, &variables)).await;
+        }
         for token in adaptations.iter().filter_map(|adaptation| adaptation.reset_token.as_ref()) {
             issue_reset_token(target, &mut variables, token).await;
         }
@@ -72,6 +80,7 @@ pub(crate) async fn replay(target: &impl Target, plan: &Plan, scenario: &Scenari
             capture(&mut variables, &adaptation.capture, &raw);
         }
         let mut observed = normaliser.response(&step.request.method, &raw, target.now());
+        observed.db = rows(target, step, &variables, &mut normaliser).await;
         for path in &step.ignore {
             observed.replace(path, json!("<any>"));
         }
@@ -90,6 +99,21 @@ pub(crate) async fn replay(target: &impl Target, plan: &Plan, scenario: &Scenari
         }
     }
     differences
+}
+
+/// The rows that the step left behind; `None` where none were recorded.
+async fn rows(
+    target: &impl Target,
+    step: &Step,
+    variables: &BTreeMap<String, String>,
+    normaliser: &mut Normaliser<'_>,
+) -> Option<Value> {
+    let mut tables = Map::new();
+    for (name, statement) in &step.db {
+        let rows = Value::Array(target.rows(&expand(statement, variables)).await);
+        tables.insert(name.clone(), normaliser.rows(&rows));
+    }
+    (!tables.is_empty()).then_some(Value::Object(tables))
 }
 
 /// Computes the step's variables.
@@ -127,9 +151,18 @@ async fn issue_reset_token(target: &impl Target, variables: &mut BTreeMap<String
         "jti": jti,
         "purpose": "reset",
         "iat": now,
-        "exp": now + 900,
+        "exp": now + RESET_SECONDS,
     });
-    target.record_reset_token(&variables["reg_authid"], &jti).await;
+    let identity = &variables["reg_authid"];
+    let moment = |seconds| chrono::DateTime::from_timestamp(seconds, 0).unwrap().format("%Y-%m-%dT%H:%M:%S.000Z");
+    let (now, expires) = (moment(now), moment(now + RESET_SECONDS));
+    target
+        .sql(&format!(
+            "delete from cr_reset_token where auth_identity_id = '{identity}';
+             insert into cr_reset_token (auth_identity_id, jti, expires_at, created_at)
+             values ('{identity}', '{jti}', '{expires}', '{now}')"
+        ))
+        .await;
     let signed = tokens::sign(claims.as_object().unwrap(), &variables["jwt_secret"], "HS256");
     variables.insert(token.variable.clone(), signed);
 }

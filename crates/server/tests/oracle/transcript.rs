@@ -40,9 +40,9 @@ pub(crate) struct Step {
     pub(crate) ignore: Vec<String>,
     /// What Medusa answered.
     pub(crate) response: Response,
+    /// A name to the statement whose rows were recorded after the step, under that name.
     #[serde(default)]
-    #[expect(dead_code, reason = "rows are compared by the tests of the tables, not here")]
-    db: Map<String, Value>,
+    pub(crate) db: BTreeMap<String, String>,
 }
 
 /// A computed variable.
@@ -126,14 +126,15 @@ pub(crate) struct Response {
     /// The decoded tokens of the body, in order of appearance.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) jwts: Option<Value>,
-    #[serde(default, skip_serializing)]
-    db: Value,
+    /// Rows after the step, by the statement's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) db: Option<Value>,
 }
 
 impl Response {
     /// What came back from the server.
     pub(crate) fn observed(status: u16, headers: Map<String, Value>) -> Self {
-        Self { status, headers, body: None, text: None, jwts: None, db: Value::Null }
+        Self { status, headers, body: None, text: None, jwts: None, db: None }
     }
 
     /// Replaces the value at a dotted path such as `body.customer.phone` or `jwts.0.claims.actor_id`; false when nothing is there.
