@@ -1,4 +1,4 @@
-//! What tests share: a database of either kind, a frozen clock, seeded chance. Never part of the product.
+//! What tests share: a database of either kind, a frozen clock, seeded chance, Node. Never part of the product.
 //!
 //! ```
 //! use cr_testkit::TestDatabase;
@@ -19,6 +19,7 @@ pub mod database;
 pub mod frozen;
 pub mod medusa;
 pub mod mime;
+pub mod node;
 pub mod postgres;
 pub mod smtp_sink;
 pub mod webhook_sink;
