@@ -71,6 +71,22 @@ impl Tx {
     }
 }
 
+impl Tx {
+    /// Waits for, and holds until the end of the transaction, the lock with this number. SQLite needs none: it has one writer.
+    ///
+    /// # Errors
+    /// When the statement fails or waits too long.
+    pub async fn lock(&mut self, key: i64) -> Result<(), DbError> {
+        match self.handle() {
+            Handle::Sqlite(_) => {}
+            Handle::Postgres(connection) => {
+                sqlx::query("select pg_advisory_xact_lock($1)").bind(key).execute(connection).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Pastes one body into both drivers' arms: the compiler checks the same binds against both, and the SQL text is one.
 macro_rules! on {
     ($tx:expr, $connection:ident => $body:expr) => {
