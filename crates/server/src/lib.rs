@@ -8,17 +8,23 @@
 //! let response = router.oneshot(http::Request::get("/health").body(axum::body::Body::empty())?).await?;
 //! ```
 
+pub mod admin;
+pub mod api;
 pub mod body;
 pub mod call;
 pub mod client_address;
+pub mod config;
+pub mod credentials;
 pub mod dispatch;
 pub mod fields;
 pub mod json;
 pub mod middlewares;
 pub mod query;
 pub mod respond;
+pub mod run;
 pub mod routes;
 pub mod session;
+pub mod start;
 pub mod state;
 pub mod validation;
 
