@@ -114,11 +114,7 @@ fn provider_contact(call: &Call) -> ContactType {
 }
 
 /// The value of exactly one of these keys; `None` when none holds a non-empty text.
-fn one_of(
-    input: &Map<String, Value>,
-    keys: &[&'static str],
-    identifier: ContactType,
-) -> Result<Option<Named>, Error> {
+fn one_of(input: &Map<String, Value>, keys: &[&'static str], identifier: ContactType) -> Result<Option<Named>, Error> {
     let mut given = keys.iter().filter_map(|key| Some((*key, text(input, key)?)));
     let Some((key, text)) = given.next() else { return Ok(None) };
     if given.next().is_some() {

@@ -8,10 +8,12 @@
 //! let response = router.oneshot(http::Request::get("/health").body(axum::body::Body::empty())?).await?;
 //! ```
 
+pub mod access;
 pub mod admin;
 pub mod api;
 pub mod body;
 pub mod call;
+pub mod cli;
 pub mod client_address;
 pub mod config;
 pub mod credentials;
@@ -21,8 +23,8 @@ pub mod json;
 pub mod middlewares;
 pub mod query;
 pub mod respond;
-pub mod run;
 pub mod routes;
+pub mod run;
 pub mod session;
 pub mod start;
 pub mod state;

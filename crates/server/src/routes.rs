@@ -204,8 +204,9 @@ impl Found<'_> {
 
 impl Routes {
     /// Cuts and sorts a table.
-    pub fn new(table: &'static [Route]) -> Self {
-        let mut rows: Vec<Row> = table.iter().map(|route| Row { route, segments: segments_of(route.path) }).collect();
+    pub fn new(table: impl IntoIterator<Item = &'static Route>) -> Self {
+        let mut rows: Vec<Row> =
+            table.into_iter().map(|route| Row { route, segments: segments_of(route.path) }).collect();
         rows.sort_by_key(|row| {
             row.segments.iter().map(|segment| matches!(segment, Segment::Parameter(_))).collect::<Vec<_>>()
         });
@@ -274,8 +275,10 @@ pub static TABLE: &[Route] = &[
         Box::pin(auth::token::refresh::post(call))
     })
     .may_reveal(),
-    Route::auth(Method::POST, "/auth/session", Gate::BearerActor, |call| Box::pin(auth::session::post(call))).may_reveal(),
-    Route::auth(Method::DELETE, "/auth/session", Gate::Session, |call| Box::pin(auth::session::delete(call))).may_reveal(),
+    Route::auth(Method::POST, "/auth/session", Gate::BearerActor, |call| Box::pin(auth::session::post(call)))
+        .may_reveal(),
+    Route::auth(Method::DELETE, "/auth/session", Gate::Session, |call| Box::pin(auth::session::delete(call)))
+        .may_reveal(),
     Route::auth(Method::POST, "/auth/{actor_type}/{auth_provider}/register", Gate::Public, |call| {
         Box::pin(auth_provider::register::post(call))
     })
@@ -306,10 +309,14 @@ pub static TABLE: &[Route] = &[
         .may_reveal(),
     Route::store(Method::GET, "/store/customers/me", Gate::Customer, |call| Box::pin(store::customers::me::get(call)))
         .may_reveal(),
-    Route::store(Method::POST, "/store/customers/me", Gate::Customer, |call| Box::pin(store::customers::me::post(call)))
-        .may_reveal(),
-    Route::store(Method::PATCH, "/store/customers/me", Gate::Customer, |call| Box::pin(store::customers::me::patch(call)))
-        .may_reveal(),
+    Route::store(Method::POST, "/store/customers/me", Gate::Customer, |call| {
+        Box::pin(store::customers::me::post(call))
+    })
+    .may_reveal(),
+    Route::store(Method::PATCH, "/store/customers/me", Gate::Customer, |call| {
+        Box::pin(store::customers::me::patch(call))
+    })
+    .may_reveal(),
     Route::store(Method::POST, "/store/customers/otp/send", Gate::OptionalCustomer, |call| {
         Box::pin(store::customers::otp::send::post(call))
     })
@@ -333,11 +340,8 @@ pub static TABLE: &[Route] = &[
 pub fn pages(admin_path: &str) -> Vec<Route> {
     let at = |page: &str| -> &'static str { Box::leak(format!("{admin_path}{page}").into_boxed_str()) };
     vec![
-        Route::plain(Method::GET, at("/inbox"), |call| Box::pin(inbox::get(call))),
         Route::plain(Method::GET, at("/inbox.json"), |call| Box::pin(inbox::list(call))),
         Route::plain(Method::DELETE, at("/inbox.json"), |call| Box::pin(inbox::clear(call))),
-        Route::plain(Method::GET, at("/inbox.css"), |call| Box::pin(inbox::style(call))),
-        Route::plain(Method::GET, at("/inbox.js"), |call| Box::pin(inbox::script(call))),
     ]
 }
 

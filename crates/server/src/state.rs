@@ -7,6 +7,7 @@ use cr_core::error::Error;
 use cr_core::keys::Keys;
 use cr_core::modules::auth::token::AuthClaims;
 use cr_core::modules::customer::Customer;
+use cr_core::providers::notification::local::LocalInbox;
 use cr_types::timestamp::Timestamp;
 
 use crate::client_address::TrustedProxies;
@@ -40,6 +41,8 @@ pub struct Http {
     pub access: Box<dyn Access>,
     /// The table.
     pub routes: Routes,
+    /// What the `local` provider keeps, in development.
+    pub inbox: Option<LocalInbox>,
 }
 
 impl ServerState {
