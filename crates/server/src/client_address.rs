@@ -39,7 +39,7 @@ pub struct Origin {
 
 impl TrustedProxies {
     /// From the blocks that `http.trustProxy` comes to.
-    pub fn from_networks(networks: Vec<IpNet>) -> Self {
+    pub fn new(networks: Vec<IpNet>) -> Self {
         Self { networks, ..Self::default() }
     }
 
@@ -129,7 +129,7 @@ mod tests {
     const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];
 
     fn proxies(networks: &[&str]) -> TrustedProxies {
-        TrustedProxies::from_networks(networks.iter().map(|network| network.parse().unwrap()).collect())
+        TrustedProxies::new(networks.iter().map(|network| network.parse().unwrap()).collect())
     }
 
     fn origin_of(trusted: &[&str], peer: &str, forwarded: &[&'static str]) -> Option<String> {

@@ -30,7 +30,8 @@ pub struct Http {
     pub admin_cors: Cors,
     /// `http.authCors`, for `/auth`.
     pub auth_cors: Cors,
-    /// What `http.publishableKey` comes to on this database.
+    /// What `http.publishableKey` comes to on this database; see
+    /// [`PublishableKeyRule`](crate::middlewares::publishable_key::PublishableKeyRule).
     pub publishable_key_required: bool,
     /// `http.trustProxy`.
     pub trusted_proxies: TrustedProxies,
@@ -50,7 +51,7 @@ impl ServerState {
         self.app.shared.env.clock.now()
     }
 
-    /// What signs tokens and seals the session cookie.
+    /// Signs tokens and seals the session cookie.
     pub fn keys(&self) -> &Keys {
         &self.app.shared.keys
     }

@@ -13,8 +13,7 @@ const NO_KEY: &str = r#"{"type":"not_allowed","message":"Publishable API key req
 const BAD_KEY: &str =
     r#"{"type":"not_allowed","message":"A valid publishable key is required to proceed with the request"}"#;
 const UNAUTHORIZED: &str = r#"{"message":"Unauthorized"}"#;
-const PENDING_DELETION: &str =
-    r#"{"code":"account_deletion_pending","type":"not_allowed","message":"Account deletion is scheduled"}"#;
+const PENDING_DELETION: &str = r#"{"code":"account_deletion_pending","type":"not_allowed","message":"Account deletion is scheduled","deletion_scheduled_at":null}"#;
 
 /// The first failure answers, in Medusa's order: body, key, token; unknown routes alike.
 #[tokio::test]

@@ -151,7 +151,8 @@ fn has_actor(auth: &AuthContext) -> bool {
 /// # Errors
 /// 401 with Medusa 2.21's sentence.
 fn refuse_outstanding_factor(claims: &AuthClaims) -> Result<(), Error> {
-    if claims.awaits_second_factor() {
+    let completed = claims.mfa_challenge_completed_at.as_ref().is_some_and(|moment| !moment.is_null());
+    if claims.mfa_enabled && !completed {
         let mut error = Error::unauthenticated();
         MFA_OUTSTANDING.clone_into(&mut error.message);
         return Err(error);

@@ -160,7 +160,7 @@ impl Server {
             trusted_proxies: TrustedProxies::new(vec!["127.0.0.0/8".parse().unwrap()]),
             body_limit: 102_400,
             access: Box::new(Known),
-            routes: Routes::new(SAMPLE.iter().collect()),
+            routes: Routes::new(SAMPLE),
             inbox: None,
         };
         Self { state: Arc::new(ServerState { app, http }), _database: database }
