@@ -11,6 +11,7 @@ use crate::env::Env;
 use crate::error::Error;
 use crate::keys::Keys;
 use crate::options::Options;
+use crate::password::HashPool;
 
 /// Where tests fail a workflow on purpose.
 pub trait Faults: Send + Sync {
@@ -44,6 +45,8 @@ pub struct App {
     pub shared: Arc<Shared>,
     /// The data.
     pub db: Database,
+    /// Where passwords are hashed: before a transaction or after it, never within.
+    pub hashes: Arc<HashPool>,
 }
 
 impl App {

@@ -60,6 +60,7 @@ const CONFLICT: &str =
     "The request conflicted with another request. You may retry the request with the provided Idempotency-Key.";
 
 impl Error {
+    /// Nothing but kind and sentence; the rest is added by the methods below.
     fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), code: None, details: Map::new(), retry_after: None, source: None }
     }

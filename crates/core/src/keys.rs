@@ -271,3 +271,107 @@ fn hex(bytes: &[u8]) -> String {
         text
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "a secret of more than thirty-two bytes";
+    const COOKIE: &str = "a cookie secret of more than thirty-two bytes";
+
+    fn keys(secrets: &[&str]) -> Keys {
+        let secrets: Vec<SecretString> = secrets.iter().copied().map(SecretString::from).collect();
+        Keys::new(&secrets, &COOKIE.into())
+    }
+
+    /// Made by Node's `crypto` (HKDF, HMAC, AES-GCM): a change of derivation would orphan every stored row.
+    #[test]
+    fn stored_values_outlive_a_new_version() {
+        let keys = keys(&[SECRET]);
+        let contact = "e9d6b6c057433a8c2cbd9dcfaa10323f3a13ac8ed63b412d86c395f34c516e50";
+        let code = "8ffecbe575d9cfe804c67cc66eeb784b5848df0879e14abd9b621964ff5429bb";
+        assert_eq!(keys.contact_hmac("email", "a@example.com"), contact);
+        assert_eq!(keys.code_hmac("otp_1", "123456"), code);
+        let outbox = "CQkJCQkJCQkJCQkJvRiWCsLO5e6PggEv8L7hUA3oETpB";
+        let session = "CQkJCQkJCQkJCQkJLEqPWWXejecEehQvo2hQ3BLd_BfO";
+        assert_eq!(keys.open(Seal::Outbox, "msg_1", outbox).unwrap(), b"hello");
+        assert_eq!(keys.open(Seal::Session, "cr.sid", session).unwrap(), b"hello");
+    }
+
+    #[test]
+    fn macs_bind_label_value_otp_and_secret() {
+        let keys = keys(&[SECRET]);
+        let contact = keys.contact_hmac("email", "ab");
+        assert!(keys.contact_matches("email", "ab", &contact));
+        for (label, value) in [("phone", "ab"), ("emaila", "b"), ("email", "b"), ("", "emailab")] {
+            assert!(!keys.contact_matches(label, value, &contact), "{label} {value}");
+        }
+        let code = keys.code_hmac("otp_1", "123456");
+        assert!(keys.code_matches("otp_1", "123456", &code));
+        for (otp_id, code, stored) in [
+            ("otp_2", "123456", code.as_str()),
+            ("otp_1", "123457", &code),
+            ("otp_11", "23456", &code),
+            ("otp_1", "123456", ""),
+            ("otp_1", "123456", &code[..63]),
+            ("otp_1", "123456", &keys.contact_hmac("otp_1", "123456")),
+        ] {
+            assert!(!keys.code_matches(otp_id, code, stored), "{otp_id} {code} {stored}");
+        }
+    }
+
+    #[test]
+    fn what_is_sealed_opens_for_its_purpose_and_row_alone() {
+        let keys = keys(&[SECRET]);
+        let purposes = [Seal::Outbox, Seal::Otp, Seal::Undo, Seal::Session];
+        for purpose in purposes {
+            let sealed = keys.seal(purpose, "row_1", b"plain");
+            assert_ne!(sealed, keys.seal(purpose, "row_1", b"plain"), "the nonce is new each time");
+            for other in purposes {
+                let opened = keys.open(other, "row_1", &sealed);
+                assert_eq!(opened.is_some(), other == purpose, "{purpose:?} as {other:?}");
+            }
+            assert!(keys.open(purpose, "row_2", &sealed).is_none(), "{purpose:?}");
+            assert_eq!(keys.open(purpose, "row_1", &sealed).unwrap(), b"plain", "{purpose:?}");
+        }
+        assert_eq!(keys.open(Seal::Otp, "r", &keys.seal(Seal::Otp, "r", b"")).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_changed_or_shortened_text_does_not_open() {
+        let keys = keys(&[SECRET]);
+        let sealed = keys.seal(Seal::Otp, "row", b"plain");
+        let bytes = URL_SAFE_NO_PAD.decode(&sealed).unwrap();
+        for index in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[index] ^= 1;
+            assert!(keys.open(Seal::Otp, "row", &URL_SAFE_NO_PAD.encode(changed)).is_none(), "byte {index}");
+            assert!(keys.open(Seal::Otp, "row", &URL_SAFE_NO_PAD.encode(&bytes[..index])).is_none(), "{index} bytes");
+        }
+        for text in ["", "!", "é", "AAAA"] {
+            assert!(keys.open(Seal::Otp, "row", text).is_none(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_former_secret_still_reads_and_a_dropped_one_does_not() {
+        let old = keys(&["old"]);
+        let (sealed, code) = (old.seal(Seal::Outbox, "row", b"plain"), old.code_hmac("otp", "1"));
+        let contact = old.contact_hmac("email", "a");
+        for (secrets, reads) in [(vec!["new", "old"], true), (vec!["new", "newer", "old"], true), (vec!["new"], false)]
+        {
+            let rotated = keys(&secrets);
+            assert_eq!(rotated.open(Seal::Outbox, "row", &sealed).is_some(), reads, "{secrets:?}");
+            assert_eq!(rotated.code_matches("otp", "1", &code), reads, "{secrets:?}");
+            assert_eq!(rotated.contact_matches("email", "a", &contact), reads, "{secrets:?}");
+            assert_ne!(rotated.code_hmac("otp", "1"), code, "the first one makes");
+        }
+    }
+
+    /// A configuration that slipped through without a secret must not sign with a key that anybody knows.
+    #[test]
+    fn no_secret_at_all_gives_a_key_that_nobody_knows() {
+        assert_ne!(keys(&[]).code_hmac("otp", "1"), keys(&[]).code_hmac("otp", "1"));
+        assert_ne!(keys(&[]).code_hmac("otp", "1"), keys(&[""]).code_hmac("otp", "1"));
+    }
+}

@@ -1,3 +1,6 @@
 //! One folder a module of Medusa or of the plugin: the rules over its rows.
 
 pub mod auth;
+pub mod customer;
+pub mod otp_verification;
+pub mod rate_limit;

@@ -169,7 +169,7 @@ pub struct Rate {
 /// A limit: all of these rates hold; none: off.
 pub type Limit = Vec<Rate>;
 
-/// `limits`, named as in security.md.
+/// `limits`.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Wrong codes a subject, purpose and origin.

@@ -1,1 +1,13 @@
-//! One file a workflow: `Input`, `Output`, `run`.
+//! One file a workflow: `Input`, `Output`, `run`. Its database effects are one transaction; messages go through the outbox in
+//! that transaction. Counters of limits are committed before what they guard.
+
+pub mod complete_password_reset;
+pub mod create_customer;
+pub mod login;
+pub mod refresh_token;
+pub mod register;
+pub mod request_password_reset;
+pub mod retrieve_customer;
+pub mod send_otp;
+pub mod update_customer;
+pub mod verify_otp;

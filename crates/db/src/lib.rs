@@ -6,6 +6,7 @@
 //! Time is always a bound parameter.
 
 pub mod error;
+pub mod migrate;
 pub mod models;
 pub mod pool;
 mod row;

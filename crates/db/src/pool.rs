@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, PgPool, SqlitePool};
+use sqlx::{ConnectOptions, PgConnection, PgPool, SqlitePool};
 
 use crate::error::DbError;
 use crate::tx::Tx;
 
-/// Seconds to wait for a free connection before the request is answered 503 (crates.md, pitfall 8).
+/// Seconds to wait for a free connection before the request is answered 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Milliseconds that SQLite waits for another process's write lock.
 const SQLITE_BUSY: Duration = Duration::from_secs(5);
@@ -70,6 +70,7 @@ impl Database {
         Ok(Self { pools, schema: settings.schema.clone() })
     }
 
+    /// One writer that never goes away, and readers that cannot write.
     async fn connect_sqlite(settings: &DatabaseSettings) -> Result<Pools, DbError> {
         let options = SqliteConnectOptions::from_str(&settings.url)?
             .journal_mode(SqliteJournalMode::Wal)
@@ -98,6 +99,7 @@ impl Database {
         Ok(Pools::Sqlite { writer, readers })
     }
 
+    /// A pool whose connections see the configured schema and give up on a statement that hangs.
     async fn connect_postgres(settings: &DatabaseSettings) -> Result<Pools, DbError> {
         let options = PgConnectOptions::from_str(&settings.url)?
             .application_name("customer-registration")
@@ -134,6 +136,7 @@ impl Database {
     pub async fn begin(&self) -> Result<Tx, DbError> {
         Ok(match &self.pools {
             Pools::Sqlite { writer, .. } => Tx::sqlite_write(writer.begin_with("BEGIN IMMEDIATE").await?),
+            #[expect(clippy::disallowed_methods, reason = "this is the one place that the ban sends everybody to")]
             Pools::Postgres(pool) => Tx::postgres_write(pool.begin().await?),
         })
     }
@@ -147,6 +150,17 @@ impl Database {
             Pools::Sqlite { readers, .. } => Tx::sqlite_read(readers.acquire().await?),
             Pools::Postgres(pool) => Tx::postgres_read(pool.acquire().await?),
         })
+    }
+
+    /// A connection outside the PostgreSQL pool, for work that may last longer than a request; `None` on SQLite.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] when the server cannot be reached.
+    pub(crate) async fn dedicated(&self) -> Result<Option<PgConnection>, DbError> {
+        match &self.pools {
+            Pools::Sqlite { .. } => Ok(None),
+            Pools::Postgres(pool) => Ok(Some(pool.connect_options().connect().await?)),
+        }
     }
 
     /// Closes all connections after what runs on them has ended.

@@ -27,18 +27,22 @@ pub(crate) enum Handle<'a> {
 }
 
 impl Tx {
+    /// A transaction on the one writing connection.
     pub(crate) fn sqlite_write(transaction: Transaction<'static, Sqlite>) -> Self {
         Self { inner: Inner::SqliteWrite(transaction) }
     }
 
+    /// A reading connection, in no transaction.
     pub(crate) fn sqlite_read(connection: PoolConnection<Sqlite>) -> Self {
         Self { inner: Inner::SqliteRead(connection) }
     }
 
+    /// A transaction at the default isolation, read committed.
     pub(crate) fn postgres_write(transaction: Transaction<'static, Postgres>) -> Self {
         Self { inner: Inner::PostgresWrite(transaction) }
     }
 
+    /// A connection in no transaction: each statement sees its own snapshot.
     pub(crate) fn postgres_read(connection: PoolConnection<Postgres>) -> Self {
         Self { inner: Inner::PostgresRead(connection) }
     }
@@ -62,6 +66,22 @@ impl Tx {
             Inner::SqliteWrite(transaction) => transaction.commit().await?,
             Inner::PostgresWrite(transaction) => transaction.commit().await?,
             Inner::SqliteRead(_) | Inner::PostgresRead(_) => {}
+        }
+        Ok(())
+    }
+}
+
+impl Tx {
+    /// Waits for, and holds until the end of the transaction, the lock with this number. SQLite needs none: it has one writer.
+    ///
+    /// # Errors
+    /// When the statement fails or waits too long.
+    pub async fn lock(&mut self, key: i64) -> Result<(), DbError> {
+        match self.handle() {
+            Handle::Sqlite(_) => {}
+            Handle::Postgres(connection) => {
+                sqlx::query("select pg_advisory_xact_lock($1)").bind(key).execute(connection).await?;
+            }
         }
         Ok(())
     }

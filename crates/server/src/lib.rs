@@ -1,3 +1,26 @@
-//! The server: HTTP, configuration, command line.
+//! The server: HTTP in front of `cr_core`'s workflows. No rule and no SQL lives here.
+//!
+//! A request enters [`dispatch`], which finds its row in the one table of [`routes`], runs the [`middlewares`] in a fixed
+//! order and calls the row's handler. What comes back, a [`respond::Reply`] or an error, becomes bytes in [`respond`] alone.
+//!
+//! ```ignore
+//! let router = cr_server::router(state);
+//! let response = router.oneshot(http::Request::get("/health").body(axum::body::Body::empty())?).await?;
+//! ```
 
+pub mod body;
+pub mod call;
+pub mod client_address;
 pub mod config;
+pub mod dispatch;
+pub mod fields;
+pub mod json;
+pub mod middlewares;
+pub mod query;
+pub mod respond;
+pub mod routes;
+pub mod session;
+pub mod state;
+pub mod validation;
+
+pub use dispatch::router;

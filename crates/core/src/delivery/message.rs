@@ -110,8 +110,7 @@ async fn write(cx: &mut Ctx, message: Message, channel: &str) -> Result<(), Erro
     let variables = Templates::complete(kind, variables, expires_at);
     let rendered = templates.render(kind, &rendered_for, &variables).map_err(Error::internal)?;
     let data = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    let payload =
-        Payload { to, subject: rendered.subject, html: rendered.html, text: rendered.text, data };
+    let payload = Payload { to, subject: rendered.subject, html: rendered.html, text: rendered.text, data };
     let plain = serde_json::to_vec(&payload).map_err(Error::internal)?;
 
     let id = ids::generate("msg", cx.now, cx.bytes());

@@ -16,7 +16,7 @@ pub enum Failure {
     SmtpSession(u16),
     /// The mail server refused this recipient or this message.
     SmtpMessage(u16),
-    /// The mail server asked for what we cannot do, or answered what is no SMTP.
+    /// The mail server broke off, offers not what we need (STARTTLS, a way to log in), or answered what is no SMTP.
     SmtpProtocol,
     /// Any answer but 2xx; with the seconds of `Retry-After`.
     Http {
@@ -45,7 +45,7 @@ impl fmt::Display for Failure {
             Self::Timeout => formatter.write_str("timed out"),
             Self::SmtpSession(code) => write!(formatter, "mail server refused the session with {code}"),
             Self::SmtpMessage(code) => write!(formatter, "mail server refused the message with {code}"),
-            Self::SmtpProtocol => formatter.write_str("mail server does not speak as expected"),
+            Self::SmtpProtocol => formatter.write_str("mail server broke off or did not speak as expected"),
             Self::Http { status, .. } => write!(formatter, "answered with HTTP status {status}"),
             Self::NoProvider => formatter.write_str("no provider serves the channel"),
             Self::Unsendable => formatter.write_str("cannot be sent to this recipient"),

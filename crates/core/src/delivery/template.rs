@@ -244,7 +244,9 @@ fn sources(options: &Options, kind: MessageKind) -> Sources<'_> {
             Some(reset) => (reset.subject.as_str(), reset.template.as_ref().unwrap_or(&BUILT_IN)),
             None => (default_subject(kind), &BUILT_IN),
         },
-        _ => section.map_or((default_subject(kind), &BUILT_IN), |section| (section.subject.as_str(), &section.template)),
+        _ => {
+            section.map_or((default_subject(kind), &BUILT_IN), |section| (section.subject.as_str(), &section.template))
+        }
     };
     let subject = if subject.trim().is_empty() { default_subject(kind) } else { subject };
     let phone = (kind == MessageKind::PasswordReset).then(|| {

@@ -118,7 +118,11 @@ impl Reducer {
             self.words("<");
             return source.strip_prefix('<').unwrap_or("");
         }
-        if closing { self.close(&name) } else { self.open(&name, inner) }
+        if closing {
+            self.close(&name)
+        } else {
+            self.open(&name, inner)
+        }
         rest
     }
 

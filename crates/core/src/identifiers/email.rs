@@ -60,3 +60,56 @@ pub fn mask_email(text: &str) -> String {
     let first: String = local.chars().take(1).collect();
     format!("{first}***@{domain}")
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn case_and_blanks_around_make_no_difference() {
+        for text in
+            ["a.b@example.com", "A.B@Example.COM", " a.b@example.com", "a.b@example.com\r\n", "\u{a0}a.b@example.com"]
+        {
+            assert_eq!(Email::parse(text).unwrap().as_str(), "a.b@example.com", "{text:?}");
+        }
+    }
+
+    #[test]
+    fn no_unicode_trick_makes_an_address() {
+        // The Kelvin sign lower-cases to `k`, the dotless i upper-cases to `I`, fullwidth letters look like ASCII.
+        for text in
+            ["\u{212a}@example.com", "\u{131}@example.com", "ａ@example.com", "a@exampl\u{435}.com", "a@b\u{3002}com"]
+        {
+            assert_eq!(Email::parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_no_index_could_hold_is_refused() {
+        let address = |length: usize| format!("{}@example.com", "x".repeat(length - "@example.com".len()));
+        assert!(Email::parse(&address(1_024)).is_some());
+        assert!(Email::parse(&address(1_025)).is_none());
+    }
+
+    #[test]
+    fn masks_show_one_character_and_the_domain() {
+        for (text, masked) in [("anna@example.com", "a***@example.com"), ("é@x", "é***@x"), ("", "***@"), ("@", "***@")]
+        {
+            assert_eq!(mask_email(text), masked, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_an_address_or_none_and_reading_it_again_changes_nothing(
+            text in any::<String>(), like in "[A-Za-z0-9 .'+@-]{0,30}@[a-zA-Z0-9.-]{0,30}",
+        ) {
+            for email in [Email::parse(&text), Email::parse(&like)].into_iter().flatten() {
+                prop_assert!(email.as_str().is_ascii());
+                prop_assert_eq!(Email::parse(email.as_str()), Some(email.clone()));
+            }
+        }
+    }
+}

@@ -35,11 +35,23 @@ impl Argon2Hash {
     pub(crate) fn parse(stored: &str) -> Option<Self> {
         let mut parts = stored.strip_prefix(PREFIX)?.split('$');
         let (costs, salt, hash) = (parts.next()?, parts.next()?, parts.next()?);
-        let mut costs = costs.split(',');
-        let memory_kib = costs.next()?.strip_prefix("m=")?.parse().ok()?;
-        let passes = costs.next()?.strip_prefix("t=")?.parse().ok()?;
-        let lanes = costs.next()?.strip_prefix("p=")?.parse().ok()?;
-        if parts.next().is_some() || costs.next().is_some() {
+        let (mut memory_kib, mut passes, mut lanes) = (None, None, None);
+        // The PHC format fixes the order, but npm's `argon2` writes the names sorted.
+        for cost in costs.split(',') {
+            let (name, value) = cost.split_once('=')?;
+            let value = value.parse::<u32>().ok()?;
+            let previous = match name {
+                "m" => memory_kib.replace(value),
+                "t" => passes.replace(value),
+                "p" => lanes.replace(value),
+                _ => return None,
+            };
+            if previous.is_some() {
+                return None;
+            }
+        }
+        let (memory_kib, passes, lanes) = (memory_kib?, passes?, lanes?);
+        if parts.next().is_some() {
             return None;
         }
         let salt = STANDARD_NO_PAD.decode(salt).ok().filter(|salt| (8..=64).contains(&salt.len()))?;
@@ -82,4 +94,51 @@ fn derive(
         .hash_password_into(password, salt, derived.as_mut_slice())
         .ok()?;
     Some(derived)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Made by npm's `argon2` 0.45.1 from `Secret123!`, with the parameters that new hashes have here.
+    const FROM_NODE: &str = "$argon2id$v=19$m=19456,p=1,t=2$BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc$\
+        5SXil/NEIF2ZhxbqpdX0jkWyw3bzqAExc3x2tZ4xNtU";
+
+    #[test]
+    fn a_hash_of_another_implementation_verifies_and_is_the_one_made_here() {
+        let read = Argon2Hash::parse(FROM_NODE).unwrap();
+        assert!(read.verify(b"Secret123!") && read.is_current());
+        assert!(!read.verify(b"Secret123"));
+        let made = hash(b"Secret123!", &[7; 32]).unwrap();
+        assert_eq!(made, FROM_NODE.replace("p=1,t=2", "t=2,p=1"));
+    }
+
+    #[test]
+    fn a_hash_of_another_cost_verifies_but_is_not_current() {
+        let stored = "$argon2id$v=19$m=8192,p=1,t=3$EWN/fp+kxM3fhZO3aZJ49Q$6ZE8xALtj/CuSlFe0W4hfnWXArwAF/IjucLd0XZLjEQ";
+        let read = Argon2Hash::parse(stored).unwrap();
+        assert!(read.verify(b"Secret123!") && !read.is_current());
+    }
+
+    #[test]
+    fn what_is_unreadable_or_too_costly_is_refused() {
+        for (from, to) in [
+            ("argon2id", "argon2i"),
+            ("v=19", "v=16"),
+            ("m=19456", "m=65537"),
+            ("m=19456", "m=4294967296"),
+            ("m=19456", "m=-1"),
+            ("m=19456,", ""),
+            ("m=19456", "m=19456,m=19456"),
+            ("t=2", "t=9"),
+            ("t=2", "t=2,keyid=1"),
+            ("p=1", "p=5"),
+            ("$BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc", "$BwcH"),
+            ("5SXil", "5SXil!"),
+            ("tZ4xNtU", "tZ4xNt"),
+            ("tZ4xNtU", "tZ4xNtU$"),
+        ] {
+            assert!(Argon2Hash::parse(&FROM_NODE.replace(from, to)).is_none(), "{from} as {to}");
+        }
+    }
 }

@@ -28,3 +28,37 @@ fn is_common(password: &str) -> bool {
     let folded = Zeroizing::new(password.to_lowercase());
     is_common_password(password) || is_common_password(folded.as_str())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_rule_names_itself_and_lengths_are_bytes() {
+        let policy = PasswordPolicy { min_length: 8, max_length: 16, reject_common: true };
+        for (password, answer) in [
+            ("Secret123!", None),
+            ("", Some("Password must be at least 8 bytes long")),
+            ("Short1!", Some("Password must be at least 8 bytes long")),
+            ("пароль🔑", None),
+            ("парольпароль", Some("Password must be at most 16 bytes long")),
+            ("0123456789abcdefg", Some("Password must be at most 16 bytes long")),
+            ("password123", Some("Password is too common")),
+            ("PassWord123", Some("Password is too common")),
+            ("P@ssw0rd", Some("Password is too common")),
+            ("12345678", Some("Password is too common")),
+        ] {
+            assert_eq!(
+                check_policy(password, &policy).err().map(|error| error.message).as_deref(),
+                answer,
+                "{password}"
+            );
+        }
+    }
+
+    #[test]
+    fn common_passwords_are_taken_where_the_policy_says_so() {
+        let policy = PasswordPolicy { min_length: 1, max_length: 128, reject_common: false };
+        assert!(check_policy("password", &policy).is_ok());
+    }
+}

@@ -144,3 +144,108 @@ fn compare(algorithm: Algorithm, password: &SecretString, stored: &str) -> Verdi
 fn waste(algorithm: Algorithm, password: &SecretString) {
     std::hint::black_box(make(algorithm, password, &[0; SALT_BYTES]));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::{Pin, pin};
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc::channel;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::password::HashParams;
+
+    const CHEAP: HashParams = HashParams { log_n: 10, r: 8, p: 1 };
+
+    /// Lets a future run until it waits.
+    fn start<T>(future: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
+        future.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    /// A pool whose threads are all at work until the returned sender is dropped.
+    fn occupied(queue: usize) -> (HashPool, SyncSender<()>) {
+        let pool = HashPool::new(queue, Algorithm::Scrypt(CHEAP));
+        let (release, held) = sync_channel::<()>(0);
+        let held = Arc::new(Mutex::new(held));
+        let (started, starts) = channel();
+        for _ in 0..thread::available_parallelism().map_or(1, NonZero::get) {
+            let (held, started) = (Arc::clone(&held), started.clone());
+            let job: Job = Box::new(move || {
+                started.send(()).unwrap();
+                assert!(held.lock().unwrap_or_else(PoisonError::into_inner).recv().is_err());
+            });
+            pool.queue.send(job).unwrap();
+            starts.recv().unwrap();
+        }
+        (pool, release)
+    }
+
+    #[tokio::test]
+    async fn hashes_verify_and_those_of_another_kind_or_cost_ask_to_be_rewritten() {
+        let kinds =
+            [Algorithm::Scrypt(CHEAP), Algorithm::Scrypt(HashParams { log_n: 11, ..CHEAP }), Algorithm::Argon2id];
+        for made_with in kinds {
+            let stored = HashPool::new(4, made_with).hash("Secret123!".into(), [3; 32]).await.unwrap();
+            for read_with in kinds {
+                let pool = HashPool::new(4, read_with);
+                let needs_rehash = made_with != read_with;
+                let verdict = pool.verify("Secret123!".into(), stored.clone()).await.unwrap();
+                assert_eq!(verdict, Verdict::Match { needs_rehash }, "{made_with:?} read with {read_with:?}");
+                let verdict = pool.verify("secret123!".into(), stored.clone()).await.unwrap();
+                assert_eq!(verdict, Verdict::Mismatch, "{made_with:?} read with {read_with:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_unreadable_hash_is_refused_and_a_missing_one_has_a_stand_in() {
+        let pool = HashPool::new(4, Algorithm::Scrypt(CHEAP));
+        assert_eq!(pool.verify("Secret123!".into(), "plain".to_owned()).await.unwrap(), Verdict::Refused);
+        pool.verify_dummy("Secret123!".into()).await.unwrap();
+    }
+
+    /// A flood of logins must be answered 503 at once, not pile up.
+    #[tokio::test]
+    async fn a_full_queue_is_unavailable_at_once_and_empties_again() {
+        let (pool, release) = occupied(1);
+        let mut waiting = pin!(pool.verify_dummy("Secret123!".into()));
+        assert!(start(waiting.as_mut()).is_pending());
+        let refused = pool.verify_dummy("Secret123!".into()).await.unwrap_err();
+        assert_eq!((refused.kind, refused.retry_after), (ErrorKind::Unavailable, Some(1)));
+        drop(release);
+        waiting.await.unwrap();
+        pool.verify_dummy("Secret123!".into()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn work_that_nobody_waits_for_is_not_done() {
+        let (pool, release) = occupied(2);
+        let done = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&done);
+        {
+            let mut abandoned = pin!(pool.run(move || seen.store(true, Ordering::SeqCst)));
+            assert!(start(abandoned.as_mut()).is_pending());
+        }
+        let mut after = pin!(pool.run(|| ()));
+        assert!(start(after.as_mut()).is_pending());
+        drop(release);
+        after.await.unwrap();
+        assert!(!done.load(Ordering::SeqCst));
+    }
+
+    #[tokio::test]
+    async fn a_panic_costs_one_answer_and_no_thread() {
+        let pool = HashPool::new(4, Algorithm::Scrypt(CHEAP));
+        for _ in 0..=thread::available_parallelism().map_or(1, NonZero::get) {
+            assert_eq!(pool.run(|| panic!("on purpose")).await.map(|()| ()).unwrap_err().kind, ErrorKind::Internal);
+        }
+        pool.verify_dummy("Secret123!".into()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn impossible_parameters_are_our_fault() {
+        let pool = HashPool::new(4, Algorithm::Scrypt(HashParams { log_n: 15, r: 0, p: 1 }));
+        assert_eq!(pool.hash("Secret123!".into(), [0; 32]).await.unwrap_err().kind, ErrorKind::Internal);
+    }
+}

@@ -97,3 +97,119 @@ fn is_bearable(params: HashParams) -> bool {
     let memory = 128 * u64::from(r) << u64::from(log_n.min(17));
     (10..=17).contains(&log_n) && (1..=MAX_P).contains(&p) && r >= 1 && memory <= MAX_MEMORY_BYTES
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Made by npm's `scrypt-kdf` 2.0.1.
+    const FROM_NODE: [(&str, &str, (u8, u32, u32)); 4] = [
+        (
+            "Secret123!",
+            "c2NyeXB0AA8AAAAIAAAAAZ6G2v3p5l0Ls1EIbVfxjgSeLlHz0INurAsTmvVJCiMJRQKF/ZsM6CPu89luxYc/\
+             Utsxdujv1AjCX4oj6OudHhV1c3pTqrO322dfetnbF6By",
+            (15, 8, 1),
+        ),
+        (
+            "пароль🔑",
+            "c2NyeXB0AA8AAAAIAAAAAYSUzX/D+r8VlTG6t092AysL5PfoHNo+wmBvjV5X2zn38ob4NXj+LW+c0ZbUU97H\
+             yTn/255wl9EYldmNy7iwyH3f6mRfEru+H/5WrG4o4G9X",
+            (15, 8, 1),
+        ),
+        (
+            "Secret123!",
+            "c2NyeXB0AAwAAAAEAAAAAhsa7HcEnP4A2Lifh+/y3EC4Voq3OyVhSKDUHzU9RQ+rSC0CQ0OEDjptCZo+JKjW\
+             ROAPnKgF28SL2qfpElcqMKfE8/JdIBzdyN7fCycVFzFO",
+            (12, 4, 2),
+        ),
+        (
+            "",
+            "c2NyeXB0AAoAAAAIAAAAATSCs4OXlJkSpJuZidkjjyHvL4DeHK8IFySw1kqQgvsi5IZ03u2NlFjIMOlHhwCG\
+             aYYTxYgMKa17kM65G/UUA2EJic7W0QtFZgk+hn0v+cW9",
+            (10, 8, 1),
+        ),
+    ];
+
+    /// Without this, nobody who registered with Medusa could log in here, and the other way round.
+    #[test]
+    fn hashes_of_scrypt_kdf_verify_and_are_made_byte_for_byte() {
+        for (password, stored, (log_n, r, p)) in FROM_NODE {
+            let read = ScryptHash::parse(stored).unwrap();
+            assert_eq!(read.params, HashParams { log_n, r, p }, "{password}");
+            assert!(read.verify(password.as_bytes()), "{password}");
+            assert!(!read.verify(format!("{password} ").as_bytes()), "{password}");
+            assert_eq!(hash(password.as_bytes(), &read.salt, read.params).unwrap(), stored, "{password}");
+        }
+    }
+
+    /// A header with a right checksum and any parameters; its tag is nonsense.
+    fn stored_with(params: HashParams) -> String {
+        let mut bytes = MAGIC.to_vec();
+        bytes.push(params.log_n);
+        bytes.extend_from_slice(&params.r.to_be_bytes());
+        bytes.extend_from_slice(&params.p.to_be_bytes());
+        bytes.extend_from_slice(&[1; SALT_BYTES]);
+        let checksum = checksum_of(&bytes);
+        bytes.extend_from_slice(&checksum);
+        bytes.extend_from_slice(&[2; 32]);
+        STANDARD.encode(bytes)
+    }
+
+    /// A row from elsewhere must not be able to make a login take minutes or gigabytes.
+    #[test]
+    fn parameters_are_taken_within_bounds_alone() {
+        for (log_n, r, p, taken) in [
+            (15, 8, 1, true),
+            (10, 1, 1, true),
+            (9, 8, 1, false),
+            (0, 8, 1, false),
+            (16, 8, 1, true),
+            (16, 9, 1, false),
+            (17, 4, 1, true),
+            (17, 5, 1, false),
+            (17, 8, 1, false),
+            (18, 1, 1, false),
+            (255, 1, 1, false),
+            (15, 8, 4, true),
+            (15, 8, 5, false),
+            (15, 8, 0, false),
+            (15, 0, 1, false),
+            (10, 512, 1, true),
+            (10, 513, 1, false),
+            (10, u32::MAX, 1, false),
+            (10, 8, u32::MAX, false),
+        ] {
+            let read = ScryptHash::parse(&stored_with(HashParams { log_n, r, p }));
+            assert_eq!(read.is_some(), taken, "log N {log_n}, r {r}, p {p}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_whole_hash_is_refused() {
+        let good = stored_with(HashParams::default());
+        assert!(ScryptHash::parse(&good).is_some());
+        let mut wrong_version = STANDARD.decode(&good).unwrap();
+        wrong_version[6] = 1;
+        for (name, stored) in [
+            ("empty", String::new()),
+            ("other text", "password".to_owned()),
+            ("cut", good[..124].to_owned()),
+            ("longer", format!("{good}AAAA")),
+            ("other checksum", good.replace("AA8AAAAI", "AA8AAAAJ")),
+            ("other version", STANDARD.encode(wrong_version)),
+            ("blank in it", good.replace("AA8", "A 8")),
+        ] {
+            assert!(ScryptHash::parse(&stored).is_none(), "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_stored_text_makes_reading_panic(text in ".*", bytes in prop::collection::vec(any::<u8>(), 0..120)) {
+            prop_assert!(ScryptHash::parse(&text).is_none());
+            prop_assert!(ScryptHash::parse(&STANDARD.encode(bytes)).is_none());
+        }
+    }
+}

@@ -181,6 +181,23 @@ pub async fn claim(
     }
 }
 
+const NEXT_DUE: &str = "
+select min(case status when 'sending' then lease_until else next_attempt_at end) as next_due
+from cr_outbox
+where status in ('pending', 'sending')";
+
+/// When the next message comes due, or a lease runs out; `None` with an empty queue. Needs no lock, so that an idle
+/// worker's look takes nobody's turn to write.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn find_next_due(tx: &mut Tx) -> Result<Option<Timestamp>, DbError> {
+    on!(tx, connection => {
+        let row = sqlx::query(NEXT_DUE).fetch_one(connection).await?;
+        row.optional_time("next_due")
+    })
+}
+
 const MARK_DELIVERED: &str = "
 update cr_outbox
 set status = 'delivered', payload = null, lease_until = null, last_error = null, delivered_at = $3, updated_at = $3
@@ -209,13 +226,7 @@ where id = $1 and attempts = $2 and status = 'sending'";
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn mark_dead(
-    tx: &mut Tx,
-    id: &str,
-    attempt: i64,
-    last_error: &str,
-    now: Timestamp,
-) -> Result<bool, DbError> {
+pub async fn mark_dead(tx: &mut Tx, id: &str, attempt: i64, last_error: &str, now: Timestamp) -> Result<bool, DbError> {
     let settled = on!(tx, connection => sqlx::query(MARK_DEAD)
         .bind(id)
         .bind(attempt)

@@ -1,10 +1,12 @@
 //! `docs/CONFIGURATION.md`, made from the table of keys and the compiled-in layers.
+//!
+//! `_infallible` below: writing to a `String` cannot fail.
 
 use std::fmt::Write;
 
 use super::building::{DEFAULTS, DEVELOPMENT, built_in};
 use super::keys::{GROUPS, Key, places, variable_name};
-use super::kind::Secrecy;
+use super::kind::{Kind, Secrecy};
 use super::node::{Node, Origin};
 use super::show::literal;
 
@@ -54,7 +56,8 @@ pub(crate) fn markdown() -> String {
     }
     let _infallible = write!(
         text,
-        "\n## Development defaults\n\nWith no file and `NODE_ENV` not `production` this takes the file's place:\n\n```toml\n{DEVELOPMENT}```\n\n## Defaults\n\n```toml\n{DEFAULTS}```\n"
+        "\n## Development defaults\n\nWith no file and `NODE_ENV` not `production` this takes the file's place:\n\n\
+         ```toml\n{DEVELOPMENT}```\n"
     );
     text
 }
@@ -68,11 +71,8 @@ fn push_row(text: &mut String, key: &Key, group: &str, defaults: &Node) {
         let name = path.rsplit('.').next().unwrap_or_default();
         if key.path.contains('*') { format!("`{name} = {value}`") } else { format!("`{value}`") }
     };
-    let default = if places.is_empty() {
-        key.unset.to_owned()
-    } else {
-        places.iter().map(by_name).collect::<Vec<_>>().join(", ")
-    };
+    let is_off = places.is_empty() || matches!(key.kind, Kind::Section);
+    let default = if is_off { key.unset.to_owned() } else { places.iter().map(by_name).collect::<Vec<_>>().join(", ") };
     let variable = key.variable.map(|name| format!(" Environment: `{name}`.")).unwrap_or_default();
     let file = if key.kind.may_come_from_file() {
         let name = key.variable.map_or_else(|| variable_name(&key.pattern()), str::to_owned);

@@ -60,14 +60,16 @@ pub(crate) fn judge(reader: &mut Reader<'_>, jwt_secrets: &[SecretString], cooki
             reader.tell(
                 path,
                 &format!("a secret is shorter than {FEWEST_BYTES} bytes"),
-                "Use `openssl rand -base64 48`. If Medusa's secret cannot be changed, set `projectConfig.http.allowWeakSecrets = true`.",
+                "Use `openssl rand -base64 48`. If Medusa's secret cannot be changed, set \
+                    `projectConfig.http.allowWeakSecrets = true`.",
             );
         }
     }
 }
 
 impl Config {
-    /// In development, makes what is missing: a `jwtSecret` kept in a file of mode 0600 (so that tokens outlive a restart), and a `cookieSecret` for this run.
+    /// In development, makes what is missing: a `jwtSecret` kept in a file of mode 0600 (so that tokens outlive a
+    /// restart), and a `cookieSecret` for this run.
     ///
     /// # Errors
     /// When the file can neither be read nor made; the message names it.

@@ -86,7 +86,8 @@ fn text_lifetime(text: &str) -> Result<i64, String> {
     let wrong = || format!("`{text}` is no number with a unit");
     if unit.is_empty() && digits.parse::<f64>().is_ok() {
         return Err(format!(
-            "`\"{text}\"` is a bare number in a text: it reads as {digits} seconds, or, as Medusa's `jsonwebtoken` takes it, as {digits} milliseconds"
+            "`\"{text}\"` is a bare number in a text: it reads as {digits} seconds, or, as Medusa's \
+                `jsonwebtoken` takes it, as {digits} milliseconds"
         ));
     }
     let unit_millis: i64 = match unit.trim().to_ascii_lowercase().as_str() {

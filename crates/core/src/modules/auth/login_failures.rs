@@ -1,0 +1,142 @@
+//! Failed logins: counted for an identifier and for an address, never serialising the good ones.
+//!
+//! The check runs before hashing and only reads; a failure is counted after it. So many parallel guesses may pass the check
+//! together, at most as many as the hash queue holds.
+
+use cr_db::models::cr_limit::{self, LimitRow};
+use cr_types::timestamp::Timestamp;
+
+use crate::app::App;
+use crate::error::Error;
+use crate::modules::rate_limit;
+use crate::options::Rate;
+
+/// Days that an address stays known to an identifier after a good login.
+const KNOWN_SECONDS: i64 = 30 * 24 * 3600;
+/// A good login renews its address at most so often, so that most logins write nothing.
+const KNOWN_RENEWAL_SECONDS: i64 = 24 * 3600;
+
+/// One login attempt as the limits see it.
+pub struct Attempt {
+    identifier_key: String,
+    known_key: Option<String>,
+    address_subject: Option<String>,
+    has_failures: bool,
+    is_known_fresh: bool,
+}
+
+/// Looks whether this identifier and this address may try now. `identifier` is the HMAC of channel and canonical value.
+///
+/// # Errors
+/// 429 when not; the right password too is not even hashed then.
+pub async fn check(app: &App, identifier: &str, address: Option<&str>, now: Timestamp) -> Result<Attempt, Error> {
+    let limits = &app.shared.options.limits;
+    let identifier_key = format!("loginFailures:{identifier}");
+    let address_subject = rate_limit::address_subject(&app.shared.keys, address);
+    let known_key = address_subject.as_ref().map(|address| format!("loginKnown:{identifier}:{address}"));
+    let mut tx = app.db.read().await?;
+    if let Some(subject) = &address_subject {
+        let waiting =
+            rate_limit::peek(&mut tx, "loginFailuresPerAddress", subject, &limits.login_failures_per_address, now)
+                .await?;
+        if let Some(seconds) = waiting {
+            return Err(rate_limit::refusal(seconds));
+        }
+    }
+    let known = known_key.as_deref().unwrap_or(&identifier_key);
+    let rows = cr_limit::list(&mut tx, [&identifier_key, known, known]).await?;
+    tx.commit().await?;
+    let failures = rows.iter().find(|row| row.key == identifier_key);
+    let known_row = rows.iter().find(|row| Some(&row.key) == known_key.as_ref() && row.resets_at > now);
+    if known_row.is_none() {
+        refuse_blocked(failures, now)?;
+    }
+    Ok(Attempt {
+        has_failures: failures.is_some(),
+        is_known_fresh: known_row
+            .is_some_and(|row| row.resets_at > now.plus_seconds(KNOWN_SECONDS - KNOWN_RENEWAL_SECONDS)),
+        identifier_key,
+        known_key,
+        address_subject,
+    })
+}
+
+fn refuse_blocked(failures: Option<&LimitRow>, now: Timestamp) -> Result<(), Error> {
+    match failures.and_then(|row| row.blocked_until).filter(|until| *until > now) {
+        Some(until) => Err(rate_limit::refusal(until.seconds_after(now))),
+        None => Ok(()),
+    }
+}
+
+/// Counts a wrong password or an unknown identifier, and shuts the identifier for a while once it is over its limit.
+///
+/// # Errors
+/// When a statement fails.
+pub async fn count(app: &App, attempt: &Attempt, now: Timestamp) -> Result<(), Error> {
+    let limits = &app.shared.options.limits;
+    let mut tx = app.db.begin().await?;
+    if let Some(rate) = limits.login_failures.first() {
+        let ends = now.plus_seconds(rate.seconds);
+        let row = cr_limit::take(&mut tx, &attempt.identifier_key, i64::MAX, ends, now).await?;
+        if let Some(seconds) = row.and_then(|row| delay(row.count, *rate, limits.login_delay)) {
+            cr_limit::block(&mut tx, &attempt.identifier_key, now.plus_seconds(seconds), now).await?;
+        }
+    }
+    if let Some(subject) = &attempt.address_subject {
+        rate_limit::take(&mut tx, "loginFailuresPerAddress", subject, &limits.login_failures_per_address, now).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Seconds to shut after this many failures: none below the limit, then 1 doubling to `longest`.
+fn delay(count: i64, rate: Rate, longest: i64) -> Option<i64> {
+    let over = count.checked_sub(rate.count).filter(|over| *over >= 0)?;
+    let doubled = 1_i64.checked_shl(u32::try_from(over.min(40)).unwrap_or(40)).unwrap_or(longest);
+    Some(doubled.min(longest)).filter(|seconds| *seconds > 0)
+}
+
+/// Forgets the failures of an identifier that has just logged in, and remembers its address. Writes only where something
+/// changes.
+///
+/// # Errors
+/// When a statement fails.
+pub async fn forgive(app: &App, attempt: &Attempt, now: Timestamp) -> Result<(), Error> {
+    let remembers = attempt.known_key.is_some() && !attempt.is_known_fresh;
+    if !attempt.has_failures && !remembers {
+        return Ok(());
+    }
+    let mut tx = app.db.begin().await?;
+    if attempt.has_failures {
+        cr_limit::clear(&mut tx, &attempt.identifier_key).await?;
+    }
+    if let Some(known) = attempt.known_key.as_ref().filter(|_| remembers) {
+        cr_limit::clear(&mut tx, known).await?;
+        cr_limit::take(&mut tx, known, 1, now.plus_seconds(KNOWN_SECONDS), now).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Forgets the failures of an identifier in the transaction of something that proves its owner: a reset, a verification.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn clear(tx: &mut cr_db::Tx, identifier: &str) -> Result<(), Error> {
+    Ok(cr_limit::clear(tx, &format!("loginFailures:{identifier}")).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delay_begins_at_the_limit_and_doubles_to_the_longest() {
+        let rate = Rate { count: 10, seconds: 86_400 };
+        for (count, seconds) in
+            [(1, None), (9, None), (10, Some(1)), (11, Some(2)), (19, Some(512)), (20, Some(900)), (5000, Some(900))]
+        {
+            assert_eq!(delay(count, rate, 900), seconds, "{count} failures");
+        }
+    }
+}

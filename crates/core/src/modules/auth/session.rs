@@ -1,0 +1,127 @@
+//! Whether a token still counts: its customer lives, it is not older than the identity's `cr_not_before`, and for a login the
+//! account is neither leaving nor unverified.
+
+use cr_db::Tx;
+use cr_db::models::auth_identity::{self, AuthIdentity};
+use cr_db::models::customer::{self, Customer, Session};
+use cr_types::ids::{AuthIdentityId, CustomerId};
+use cr_types::timestamp::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::error::Error;
+use crate::keys::Keys;
+use crate::modules::auth::token::{self, AuthClaims};
+use crate::options::{ContactType, Options};
+
+/// What Medusa calls a shop's customer.
+pub const CUSTOMER: &str = "customer";
+
+/// The customer of a token, if the token counts: an account that lives, and not issued before `cr_not_before`.
+///
+/// # Errors
+/// The guard's 401 when it does not; or when the statement fails.
+pub async fn live_customer(tx: &mut Tx, claims: &AuthClaims) -> Result<Session, Error> {
+    if claims.actor_type != CUSTOMER || claims.actor_id.is_empty() {
+        return Err(Error::unauthenticated());
+    }
+    let id = CustomerId::from_stored(claims.actor_id.clone());
+    let identity = AuthIdentityId::from_stored(claims.auth_identity_id.clone());
+    let mut session = customer::find_session(tx, &id, &identity).await?.filter(|session| session.customer.has_account);
+    match &mut session {
+        Some(found) if is_current(found, claims) => session.ok_or_else(Error::unauthenticated),
+        _ => Err(Error::unauthenticated()),
+    }
+}
+
+/// Whether the identity that issued the token still stands behind it. A token whose identity is gone counts no more.
+fn is_current(session: &Session, claims: &AuthClaims) -> bool {
+    let Some(metadata) = &session.app_metadata else { return false };
+    let not_before = metadata.as_ref().and_then(|metadata| metadata.get("cr_not_before")).and_then(Value::as_i64);
+    not_before.is_none_or(|not_before| claims.iat >= not_before)
+}
+
+/// The identity of a token, if the token counts for it; asked for where no customer is needed yet.
+///
+/// # Errors
+/// The guard's 401 when it does not; or when the statement fails.
+pub async fn live_identity(tx: &mut Tx, claims: &AuthClaims) -> Result<AuthIdentity, Error> {
+    let id = AuthIdentityId::from_stored(claims.auth_identity_id.clone());
+    let identity = auth_identity::find(tx, &id).await?.ok_or_else(Error::unauthenticated)?;
+    if identity.not_before().is_some_and(|not_before| claims.iat < not_before) {
+        return Err(Error::unauthenticated());
+    }
+    Ok(identity)
+}
+
+/// Whether a customer may log in on a channel: verification is not asked, the account is older than the demand, or the
+/// present contact is proven.
+pub fn is_verified_enough(options: &Options, customer: &Customer, contact: ContactType) -> bool {
+    !options.require_verification || is_older_than_demand(options, customer) || is_verified(customer, contact)
+}
+
+/// Whether a customer was there before verification was.
+pub fn is_older_than_demand(options: &Options, customer: &Customer) -> bool {
+    options.verification_since.is_some_and(|since| customer.created_at < since)
+}
+
+/// Whether the present contact on a channel is proven.
+pub fn is_verified(customer: &Customer, contact: ContactType) -> bool {
+    match contact {
+        ContactType::Email => customer.is_email_verified(),
+        ContactType::Phone => customer.is_phone_verified(),
+    }
+}
+
+/// Whether a customer may log in on any channel that logins take: what refreshed tokens and sessions ask.
+pub fn is_verified_on_any(options: &Options, customer: &Customer) -> bool {
+    [ContactType::Email, ContactType::Phone]
+        .into_iter()
+        .any(|contact| options.login_identifier.takes(contact) && is_verified_enough(options, customer, contact))
+}
+
+/// 403 for an account with an active deletion request, wherever it would act as a customer.
+pub fn deletion_pending(scheduled_at: Option<Timestamp>) -> Error {
+    Error::forbidden("account_deletion_pending", "Account deletion is scheduled")
+        .detail("deletion_scheduled_at", scheduled_at.map(|moment| moment.to_string()))
+}
+
+/// What a new token says besides its times.
+pub struct Subject<'a> {
+    /// Who acts; empty: nobody yet.
+    pub actor_id: &'a str,
+    /// `customer`, `user`, or any word of the shop's.
+    pub actor_type: &'a str,
+    /// The identity behind it.
+    pub identity: &'a AuthIdentity,
+    /// `emailpass` or `phonepass`.
+    pub provider: &'a str,
+    /// The credential's `user_metadata`; empty after a refresh.
+    pub user_metadata: Map<String, Value>,
+}
+
+/// Issues a token with Medusa's claims: `app_metadata` holds the actor's key alone, and `iat` is never before the identity's
+/// `cr_not_before`.
+pub fn issue(keys: &Keys, options: &Options, subject: Subject<'_>, now: Timestamp) -> String {
+    let key = format!("{}_id", subject.actor_type);
+    let mut app_metadata = Map::new();
+    if !subject.actor_id.is_empty() {
+        app_metadata.insert(key, Value::from(subject.actor_id));
+    } else if subject.identity.app_metadata.get(&key).is_some_and(Value::is_null) {
+        // Medusa 2.11.2 leaves the null of a deleted customer in the token.
+        app_metadata.insert(key, Value::Null);
+    }
+    let iat = subject.identity.not_before().map_or(now.seconds(), |not_before| now.seconds().max(not_before));
+    let claims = AuthClaims {
+        actor_id: subject.actor_id.to_owned(),
+        actor_type: subject.actor_type.to_owned(),
+        auth_identity_id: subject.identity.id.as_str().to_owned(),
+        auth_provider: Some(subject.provider.to_owned()),
+        mfa_enabled: false,
+        mfa_challenge_completed_at: None,
+        app_metadata,
+        user_metadata: subject.user_metadata,
+        iat,
+        exp: iat.saturating_add(options.jwt_expires_in),
+    };
+    token::issue(keys, &claims)
+}

@@ -1,0 +1,4 @@
+//! The part of Medusa's customer module that we need, and what makes a contact proven.
+
+pub mod proof;
+pub mod view;

@@ -1,0 +1,4 @@
+//! One-time codes: made, stored as a keyed hash, guessed at most so often, used once.
+
+pub mod guess;
+pub mod service;

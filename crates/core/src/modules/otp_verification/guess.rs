@@ -1,0 +1,101 @@
+//! One guess at a code: counted and committed before anything is compared, so that a thousand parallel guesses get
+//! `maxAttempts` tries, whatever becomes of the requests.
+
+use cr_db::models::otp_verification::{self, OtpVerification};
+use cr_types::timestamp::Timestamp;
+
+use crate::app::App;
+use crate::code;
+use crate::ctx::Ctx;
+use crate::error::Error;
+use crate::modules::auth::token::{self, OtpKind, OtpToken};
+use crate::modules::rate_limit;
+
+/// Counts a guess and compares it. What comes back is a code that was right and is not used up yet: the caller's effect does
+/// that by [`consume`], in its own transaction.
+///
+/// # Errors
+/// 401 for a token that is none of this kind; 400 for one that expired, was replaced or used; `otp_locked` when no try is
+/// left; 400 for a wrong code.
+pub async fn take(app: &App, token: &str, guess: &str, kind: OtpKind) -> Result<OtpVerification, Error> {
+    let now = app.shared.env.clock.now();
+    let token = read(app, token, kind, now)?;
+    let max = app.shared.options.max_attempts;
+    let mut tx = app.db.begin().await?;
+    let Some(otp) = otp_verification::take_attempt(&mut tx, &token.id, max, now).await? else {
+        let row = otp_verification::find(&mut tx, &token.id).await?;
+        return Err(refusal(row.as_ref(), kind, max, now));
+    };
+    if otp.kind.as_deref() != Some(kind.as_str()) {
+        return Err(invalid_token());
+    }
+    let limit = &app.shared.options.limits.wrong_codes;
+    if rate_limit::take(&mut tx, "wrongCodes", &wrong_codes_subject(&otp), limit, now).await?.is_some() {
+        return Err(locked());
+    }
+    tx.commit().await?;
+    let guess = code::normalise(guess, app.shared.options.otp_charset);
+    if app.shared.keys.code_matches(otp.id.as_str(), &guess, &otp.hashed_code) {
+        Ok(otp)
+    } else {
+        Err(Error::invalid_data("Invalid OTP code"))
+    }
+}
+
+/// The token's content, if it is one of this kind that has not expired.
+fn read(app: &App, token: &str, kind: OtpKind, now: Timestamp) -> Result<OtpToken, Error> {
+    let token =
+        token::read_otp(&app.shared.keys, token).filter(|token| token.kind == kind).ok_or_else(invalid_token)?;
+    if token.exp <= now { Err(expired()) } else { Ok(token) }
+}
+
+/// Uses a code up in the transaction of its effect, and gives its count back: a right code costs nothing.
+///
+/// # Errors
+/// 400 `OTP is no longer valid` when another request was quicker.
+pub async fn consume(cx: &mut Ctx, otp: &OtpVerification) -> Result<(), Error> {
+    if !otp_verification::consume(&mut cx.tx, &otp.id, cx.now).await? {
+        return Err(no_longer_valid());
+    }
+    let shared = std::sync::Arc::clone(&cx.shared);
+    let limit = &shared.options.limits.wrong_codes;
+    rate_limit::give_back(&mut cx.tx, "wrongCodes", &wrong_codes_subject(otp), limit, cx.now).await
+}
+
+/// What `wrongCodes` is keyed by: subject, purpose and origin (the subject's hash holds the origin).
+fn wrong_codes_subject(otp: &OtpVerification) -> String {
+    subject_of(&otp.purpose, otp.subject_hmac.as_deref().unwrap_or(otp.customer_id.as_str()))
+}
+
+/// The same for a subject that has no row yet: what a send looks at.
+pub fn subject_of(purpose: &str, subject: &str) -> String {
+    format!("{purpose}:{subject}")
+}
+
+/// Why no try was left.
+fn refusal(row: Option<&OtpVerification>, kind: OtpKind, max: i64, now: Timestamp) -> Error {
+    match row {
+        Some(otp) if otp.kind.as_deref() != Some(kind.as_str()) => invalid_token(),
+        Some(otp) if otp.verified_at.is_some() || otp.deleted_at.is_some() => no_longer_valid(),
+        Some(otp) if otp.expires_at <= now => expired(),
+        Some(otp) if otp.attempts >= max => locked(),
+        _ => no_longer_valid(),
+    }
+}
+
+fn invalid_token() -> Error {
+    Error::unauthorized("Invalid or expired token")
+}
+
+fn expired() -> Error {
+    Error::invalid_data("OTP has expired")
+}
+
+/// The code was replaced or used, or its contact is another by now.
+pub fn no_longer_valid() -> Error {
+    Error::invalid_data("OTP is no longer valid")
+}
+
+fn locked() -> Error {
+    Error::not_allowed("Too many attempts. Request a new code.").code("otp_locked")
+}

@@ -1,0 +1,191 @@
+//! `POST /auth/{actor}/{provider}`: a password for a token, by e-mail or by phone.
+//!
+//! An unknown identifier costs what a wrong password costs. What state the account is in is told only after the password was
+//! right.
+
+use cr_db::models::account_deletion_request;
+use cr_db::models::customer::{self, Customer};
+use cr_db::models::provider_identity::{self, ProviderIdentity};
+use cr_types::timestamp::Timestamp;
+use secrecy::SecretString;
+
+use crate::app::App;
+use crate::error::Error;
+use crate::modules::auth::credential::{self, Identifier};
+use crate::modules::auth::login_failures;
+use crate::modules::auth::session::{self, CUSTOMER, Subject};
+use crate::options::ContactType;
+use crate::password::Verdict;
+
+/// Who logs in, with what.
+pub struct Input {
+    /// `customer`, `user`, or any other actor word.
+    pub actor_type: String,
+    /// Which credential.
+    pub contact: ContactType,
+    /// The e-mail or phone, as sent.
+    pub identifier: String,
+    /// The password, as sent.
+    pub password: SecretString,
+    /// The client's address, as limits know it.
+    pub address: Option<String>,
+}
+
+/// What the client gets.
+pub struct Output {
+    /// Medusa's login token; without an actor where the identity has none of that type.
+    pub token: String,
+}
+
+/// Logs in.
+///
+/// # Errors
+/// 400 when the channel is not taken; 429 over a limit; 401 for an unknown identifier or a wrong password; then, with the
+/// right one, 403 `account_deletion_pending` and 401 `verification_required`.
+pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
+    let options = &app.shared.options;
+    let now = app.shared.env.clock.now();
+    if input.actor_type == CUSTOMER && !options.login_identifier.takes(input.contact) {
+        return Err(not_enabled(input.contact));
+    }
+    let identifier = Identifier::read(input.contact, &input.identifier, options.default_country.as_deref());
+    let key = app.shared.keys.contact_hmac(input.contact.as_str(), &identifier.key());
+    let attempt = login_failures::check(app, &key, input.address.as_deref(), now).await?;
+    let Some(found) = authenticate(app, &identifier, input.password, now).await? else {
+        login_failures::count(app, &attempt, now).await?;
+        return Err(Error::unauthorized(format!("Invalid {} or password", input.contact.as_str())));
+    };
+    login_failures::forgive(app, &attempt, now).await?;
+
+    let actor = match found.identity.actor_id(&input.actor_type) {
+        Some(id) if input.actor_type == CUSTOMER => {
+            let customer = live_account(app, id, &found, &identifier, now).await?;
+            customer.map(|customer| customer.id.as_str().to_owned())
+        }
+        other => other.map(ToOwned::to_owned),
+    };
+    let subject = Subject {
+        actor_id: actor.as_deref().unwrap_or_default(),
+        actor_type: &input.actor_type,
+        identity: &found.identity,
+        provider: input.contact.provider(),
+        user_metadata: found.user_metadata.clone(),
+    };
+    Ok(Output { token: session::issue(&app.shared.keys, options, subject, now) })
+}
+
+/// The credential, if there is one and the password is its own. Costs one hash in every case.
+async fn authenticate(
+    app: &App,
+    identifier: &Identifier,
+    password: SecretString,
+    now: Timestamp,
+) -> Result<Option<ProviderIdentity>, Error> {
+    let mut tx = app.db.read().await?;
+    let found = credential::find(&mut tx, identifier).await?;
+    tx.commit().await?;
+    let stored = found.as_ref().and_then(ProviderIdentity::password).map(ToOwned::to_owned);
+    let (Some(found), Some(stored)) = (found, stored) else {
+        app.hashes.verify_dummy(password).await?;
+        return Ok(None);
+    };
+    match app.hashes.verify(password.clone(), stored).await? {
+        Verdict::Mismatch => Ok(None),
+        Verdict::Refused => {
+            tracing::warn!(
+                provider_identity.id = found.id,
+                "A stored password hash is unreadable or asks for too much work; its login is refused"
+            );
+            Ok(None)
+        }
+        Verdict::Match { needs_rehash } => {
+            if needs_rehash {
+                rehash(app, &found, password, now).await?;
+            }
+            normalise_phone(app, &found, identifier, now).await?;
+            Ok(Some(found))
+        }
+    }
+}
+
+/// Rewrites a hash of other parameters. One that lost against a password change is dropped.
+async fn rehash(app: &App, found: &ProviderIdentity, password: SecretString, now: Timestamp) -> Result<(), Error> {
+    let hash = app.hashes.hash(password, app.shared.env.bytes()).await?;
+    let mut tx = app.db.begin().await?;
+    if !provider_identity::update_password(&mut tx, found, &hash, now).await? {
+        tracing::debug!(provider_identity.id = found.id, "The password changed while it was hashed anew");
+    }
+    Ok(tx.commit().await?)
+}
+
+/// A phone that an import stored in another form is rewritten to E.164, unless that form is taken.
+async fn normalise_phone(
+    app: &App,
+    found: &ProviderIdentity,
+    identifier: &Identifier,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let Some(canonical) = identifier.canonical.as_ref().filter(|canonical| **canonical != found.entity_id) else {
+        return Ok(());
+    };
+    if identifier.contact != ContactType::Phone {
+        return Ok(());
+    }
+    let mut tx = app.db.begin().await?;
+    match provider_identity::update_entity_id(&mut tx, &found.id, canonical, now).await {
+        Err(cr_db::DbError::NotUnique { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+        Ok(()) => Ok(tx.commit().await?),
+    }
+}
+
+/// The customer behind a right password, if they may log in now. `None` when the customer is gone: then the token has no actor.
+async fn live_account(
+    app: &App,
+    id: &str,
+    found: &ProviderIdentity,
+    identifier: &Identifier,
+    now: Timestamp,
+) -> Result<Option<Customer>, Error> {
+    let mut tx = app.db.read().await?;
+    let id = cr_types::ids::CustomerId::from_stored(id);
+    let Some(customer) = customer::find(&mut tx, &id).await?.filter(|customer| customer.has_account) else {
+        return Ok(None);
+    };
+    if let Some(request) = account_deletion_request::find_active(&mut tx, &id).await? {
+        return Err(session::deletion_pending(request.deletion_scheduled_at));
+    }
+    tx.commit().await?;
+    if session::is_verified_enough(&app.shared.options, &customer, identifier.contact) {
+        return Ok(Some(customer));
+    }
+    Err(verification_required(app, &customer, found, identifier.contact, now))
+}
+
+/// 401 that says what is missing, with an actor-less token that lets `otp/send` and `otp/verify` act as the identity's own.
+fn verification_required(
+    app: &App,
+    customer: &Customer,
+    found: &ProviderIdentity,
+    contact: ContactType,
+    now: Timestamp,
+) -> Error {
+    let subject = Subject {
+        actor_id: "",
+        actor_type: CUSTOMER,
+        identity: &found.identity,
+        provider: contact.provider(),
+        user_metadata: serde_json::Map::new(),
+    };
+    let token = session::issue(&app.shared.keys, &app.shared.options, subject, now);
+    Error::unauthorized(format!("{} is not verified", contact.title()))
+        .code("verification_required")
+        .detail("customer_id", customer.id.as_str())
+        .detail("unverified", contact.as_str())
+        .detail("token", token)
+}
+
+/// 400 for a credential that `login.identifier` does not take.
+pub fn not_enabled(contact: ContactType) -> Error {
+    Error::not_allowed(format!("{} login is not enabled", contact.title()))
+}

@@ -1,0 +1,76 @@
+//! `POST /auth/token/refresh` and the checks of `POST /auth/session`: a live token for a newer one, under the rules of login.
+
+use cr_db::models::provider_identity;
+use cr_types::ids::CustomerId;
+use serde_json::Map;
+
+use crate::app::App;
+use crate::error::Error;
+use crate::modules::auth::session::{self, CUSTOMER, Subject};
+use crate::modules::auth::token::AuthClaims;
+
+/// What the client gets.
+pub struct Output {
+    /// A token with the identity's present actor.
+    pub token: String,
+}
+
+/// Refreshes. A token without an actor becomes a login only for a customer that may log in.
+///
+/// # Errors
+/// 401 when the token does not count any more; 404 when its identity is gone; 403 and 401 as login has them.
+pub async fn run(app: &App, claims: &AuthClaims) -> Result<Output, Error> {
+    let now = app.shared.env.clock.now();
+    let mut tx = app.db.read().await?;
+    let identity_id = cr_types::ids::AuthIdentityId::from_stored(claims.auth_identity_id.clone());
+    let identity = cr_db::models::auth_identity::find(&mut tx, &identity_id)
+        .await?
+        .ok_or_else(|| Error::not_found(format!("AuthIdentity with id: {identity_id} was not found")))?;
+    if identity.not_before().is_some_and(|not_before| claims.iat < not_before) || claims.awaits_second_factor() {
+        return Err(Error::unauthenticated());
+    }
+    let actor_id = identity.actor_id(&claims.actor_type).unwrap_or_default().to_owned();
+    let provider = match &claims.auth_provider {
+        Some(provider) => provider.clone(),
+        None => provider_identity::list_of_identity(&mut tx, &identity.id)
+            .await?
+            .first()
+            .map_or_else(|| "emailpass".to_owned(), |row| row.provider.clone()),
+    };
+    drop(tx);
+    if claims.actor_type == CUSTOMER && !actor_id.is_empty() {
+        check_login(app, &AuthClaims { actor_id: actor_id.clone(), ..claims.clone() }).await?;
+    }
+    let subject = Subject {
+        actor_id: &actor_id,
+        actor_type: &claims.actor_type,
+        identity: &identity,
+        provider: &provider,
+        user_metadata: Map::new(),
+    };
+    Ok(Output { token: session::issue(&app.shared.keys, &app.shared.options, subject, now) })
+}
+
+/// What login asks of a customer besides the password: an account that lives, is not leaving, and has proven a channel.
+///
+/// # Errors
+/// The guard's 401; 403 `account_deletion_pending`; 401 `verification_required`.
+pub async fn check_login(app: &App, claims: &AuthClaims) -> Result<(), Error> {
+    let mut tx = app.db.read().await?;
+    let session = session::live_customer(&mut tx, claims).await?;
+    tx.commit().await?;
+    if session.is_deletion_active {
+        return Err(session::deletion_pending(session.deletion_scheduled_at));
+    }
+    if session::is_verified_on_any(&app.shared.options, &session.customer) {
+        return Ok(());
+    }
+    let contact = [crate::options::ContactType::Email, crate::options::ContactType::Phone]
+        .into_iter()
+        .find(|contact| app.shared.options.login_identifier.takes(*contact))
+        .unwrap_or(crate::options::ContactType::Email);
+    Err(Error::unauthorized(format!("{} is not verified", contact.title()))
+        .code("verification_required")
+        .detail("customer_id", CustomerId::from_stored(claims.actor_id.clone()).as_str())
+        .detail("unverified", contact.as_str()))
+}

@@ -1,0 +1,155 @@
+//! `POST /store/customers/otp/verify`: a code that came back proves the contact that it was sent to, and no other.
+
+use cr_db::models::account_deletion_request;
+use cr_db::models::customer::{self, Customer};
+use cr_db::models::otp_verification::OtpVerification;
+use cr_db::models::provider_identity;
+use cr_types::ids::CustomerId;
+use serde_json::{Map, Value, json};
+
+use crate::app::App;
+use crate::ctx::Ctx;
+use crate::error::{Error, ErrorKind};
+use crate::modules::auth::login_failures;
+use crate::modules::auth::session::{self, Subject, is_verified};
+use crate::modules::auth::token::{AuthClaims, OtpKind};
+use crate::modules::customer::{proof, view};
+use crate::modules::otp_verification::guess;
+use crate::modules::otp_verification::service::OtpPurpose;
+use crate::options::ContactType;
+
+/// What came back.
+pub struct Input {
+    /// From `otp/send`.
+    pub token: String,
+    /// From the message.
+    pub code: String,
+    /// The request's token, whosever it is.
+    pub claims: Option<AuthClaims>,
+}
+
+/// What the client gets.
+pub struct Output {
+    /// Which contact is proven now.
+    pub contact: ContactType,
+    /// The customer: whole for the identity's own request, else id and flags alone.
+    pub customer: Map<String, Value>,
+    /// A login token, where the request came from the same identity and the customer may log in now.
+    pub login: Option<String>,
+}
+
+/// Verifies.
+///
+/// # Errors
+/// As [`guess::take`]; 400 when an anonymous code may not prove this contact; 422 when another account has proven it.
+pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
+    let otp = guess::take(app, &input.token, &input.code, OtpKind::Verify).await?;
+    let contact = contact(&otp.purpose)?;
+    let mut cx = app.begin().await?;
+    cx.step("verify-otp")?;
+    guess::consume(&mut cx, &otp).await?;
+    let (mut customer, value) = lock_target(&mut cx, &otp, contact).await?;
+    let own = is_own(&mut cx, input.claims.as_ref(), &customer.id).await?;
+    if !own && otp.origin.as_deref() != Some("bearer") {
+        check_anonymous(&mut cx, &customer, contact, &value).await?;
+    }
+    cx.step(match contact {
+        ContactType::Email => "verify-email",
+        ContactType::Phone => "verify-phone",
+    })?;
+    proof::prove(&mut cx, &mut customer, contact, &value).await?;
+    let identifier = cx.shared.keys.contact_hmac(contact.as_str(), &value);
+    login_failures::clear(&mut cx.tx, &identifier).await?;
+    let login = match input.claims.filter(|_| own) {
+        Some(claims) => login_token(&mut cx, &customer, contact, &claims).await?,
+        None => None,
+    };
+    let body = body(&mut cx, &customer, own).await?;
+    cx.commit().await?;
+    Ok(Output { contact, customer: body, login })
+}
+
+fn contact(purpose: &str) -> Result<ContactType, Error> {
+    [ContactType::Email, ContactType::Phone]
+        .into_iter()
+        .find(|contact| OtpPurpose::of_contact(*contact).as_str() == purpose)
+        .ok_or_else(guess::no_longer_valid)
+}
+
+/// Locks contact and customer, and makes sure that the customer still has the contact that the code went to.
+async fn lock_target(cx: &mut Ctx, otp: &OtpVerification, contact: ContactType) -> Result<(Customer, String), Error> {
+    let seen = customer::find(&mut cx.tx, &otp.customer_id).await?.ok_or_else(guess::no_longer_valid)?;
+    let value = contact_of(&seen, contact).ok_or_else(guess::no_longer_valid)?;
+    proof::lock(cx, &[(contact, &value)]).await?;
+    customer::lock(&mut cx.tx, &otp.customer_id).await?;
+    let customer = customer::find(&mut cx.tx, &otp.customer_id).await?.ok_or_else(guess::no_longer_valid)?;
+    let sent_to = otp.destination_hmac.as_deref().unwrap_or_default();
+    let is_same = contact_of(&customer, contact).as_deref() == Some(&value)
+        && cx.shared.keys.contact_matches(contact.as_str(), &value, sent_to);
+    if is_same && customer.has_account { Ok((customer, value)) } else { Err(guess::no_longer_valid()) }
+}
+
+fn contact_of(customer: &Customer, contact: ContactType) -> Option<String> {
+    match contact {
+        ContactType::Email => customer.email.clone(),
+        ContactType::Phone => customer.phone.clone(),
+    }
+}
+
+/// Whether the request carries a token that counts, of an identity of this customer.
+async fn is_own(cx: &mut Ctx, claims: Option<&AuthClaims>, customer: &CustomerId) -> Result<bool, Error> {
+    let Some(claims) = claims.filter(|claims| claims.actor_type == session::CUSTOMER) else { return Ok(false) };
+    match session::live_identity(&mut cx.tx, claims).await {
+        Ok(identity) => Ok(identity.customer_id().as_ref() == Some(customer)),
+        Err(error) if error.kind == ErrorKind::Unauthenticated => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// A code that somebody without the identity's token asked for proves a contact only while nothing of the account is proven, or
+/// when the account logs in with that contact.
+async fn check_anonymous(cx: &mut Ctx, customer: &Customer, contact: ContactType, value: &str) -> Result<(), Error> {
+    if !is_verified(customer, ContactType::Email) && !is_verified(customer, ContactType::Phone) {
+        return Ok(());
+    }
+    let credentials = provider_identity::list_of_customer(&mut cx.tx, &customer.id).await?;
+    let logs_in = cx.shared.options.login_identifier.takes(contact)
+        && credentials.iter().any(|row| row.provider == contact.provider() && row.entity_id == value);
+    if logs_in { Ok(()) } else { Err(Error::not_allowed("Log in to verify this contact")) }
+}
+
+/// A login token, if the customer may log in on this channel now.
+async fn login_token(
+    cx: &mut Ctx,
+    customer: &Customer,
+    contact: ContactType,
+    claims: &AuthClaims,
+) -> Result<Option<String>, Error> {
+    let may_log_in = cx.shared.options.login_identifier.takes(contact)
+        && !claims.awaits_second_factor()
+        && account_deletion_request::find_active(&mut cx.tx, &customer.id).await?.is_none();
+    if !may_log_in {
+        return Ok(None);
+    }
+    let identity = session::live_identity(&mut cx.tx, claims).await?;
+    let subject = Subject {
+        actor_id: customer.id.as_str(),
+        actor_type: session::CUSTOMER,
+        identity: &identity,
+        provider: contact.provider(),
+        user_metadata: Map::new(),
+    };
+    Ok(Some(session::issue(&cx.shared.keys, &cx.shared.options, subject, cx.now)))
+}
+
+async fn body(cx: &mut Ctx, customer: &Customer, own: bool) -> Result<Map<String, Value>, Error> {
+    if own {
+        let addresses = cr_db::models::customer_address::list(&mut cx.tx, &customer.id).await?;
+        return Ok(view::body(customer, &addresses));
+    }
+    let mut body = Map::new();
+    body.insert("id".to_owned(), json!(customer.id));
+    body.insert("email_verified".to_owned(), json!(customer.is_email_verified()));
+    body.insert("phone_verified".to_owned(), json!(customer.is_phone_verified()));
+    Ok(body)
+}

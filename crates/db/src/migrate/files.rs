@@ -1,0 +1,133 @@
+//! The plain SQL, embedded: two folders with the same file names, run by sqlx's `Migrator` and recorded in `cr_migrations`.
+
+use std::borrow::Cow;
+
+use sqlx::SqlStr;
+use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
+
+use crate::error::DbError;
+use crate::pool::DatabaseKind;
+
+/// The table that `cr_migrations` is: sqlx's own is called otherwise, and another program of the shop may have one.
+pub(super) const TABLE: &str = "cr_migrations";
+
+/// Versions recorded without being run where Medusa's tables are already there: its own tables, and the look-ups that are
+/// then built concurrently.
+pub(super) const NOT_IN_MEDUSAS: [i64; 2] = [1, 6];
+
+/// The file with Medusa's tables.
+pub(super) const MEDUSA: i64 = 1;
+/// The file that adds the two flags to `customer`.
+pub(super) const CUSTOMER_FLAGS: i64 = 2;
+/// The file that brings the plugin's tables to our columns.
+pub(super) const REGISTRATION: i64 = 3;
+/// The file with their unique indexes; doubles must be gone before it runs.
+pub(super) const REGISTRATION_INDEXES: i64 = 4;
+
+/// One migration on both databases.
+pub(super) struct File {
+    /// What its name begins with.
+    pub(super) version: i64,
+    /// The rest of its name, such as `customer_flags`.
+    pub(super) name: &'static str,
+    sqlite: &'static str,
+    postgres: &'static str,
+}
+
+impl File {
+    /// `0002_customer_flags`: what is printed.
+    pub(super) fn title(&self) -> String {
+        format!("{:04}_{}", self.version, self.name)
+    }
+}
+
+macro_rules! files {
+    ($(($version:literal, $name:literal, $file:literal)),* $(,)?) => {
+        /// Every migration, oldest first.
+        pub(super) const FILES: &[File] = &[$(File {
+            version: $version,
+            name: $name,
+            sqlite: include_str!(concat!("../../migrations/sqlite/", $file, ".sql")),
+            postgres: include_str!(concat!("../../migrations/postgres/", $file, ".sql")),
+        }),*];
+    };
+}
+
+files![
+    (1, "medusa", "0001_medusa"),
+    (2, "customer_flags", "0002_customer_flags"),
+    (3, "registration", "0003_registration"),
+    (4, "registration_indexes", "0004_registration_indexes"),
+    (5, "own", "0005_own"),
+    (6, "lookups", "0006_lookups"),
+];
+
+/// The migrations for one of the databases, checksummed. Its lock is off: we hold one of our own around more than this.
+pub(super) fn migrator(kind: DatabaseKind) -> Migrator {
+    let migrations = FILES
+        .iter()
+        .map(|file| {
+            let sql = match kind {
+                DatabaseKind::Sqlite => file.sqlite,
+                DatabaseKind::Postgres => file.postgres,
+            };
+            let name = Cow::Borrowed(file.name);
+            Migration::new(file.version, name, MigrationType::Simple, SqlStr::from_static(sql), false)
+        })
+        .collect();
+    let mut migrator = Migrator::with_migrations(migrations);
+    migrator.dangerous_set_table_name(TABLE);
+    migrator.set_locking(false);
+    migrator
+}
+
+/// 16 hexadecimal digits that change when a file does.
+pub(super) fn fingerprint() -> String {
+    let checksums = migrator(DatabaseKind::Postgres);
+    let bytes = checksums.iter().flat_map(|migration| migration.checksum.iter());
+    let hash = bytes
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    format!("{hash:016x}")
+}
+
+/// Records migrations as done without running them, but for those already recorded.
+///
+/// # Errors
+/// When the database refuses.
+pub(super) async fn record<C: Migrate>(
+    connection: &mut C,
+    migrator: &Migrator,
+    versions: &[i64],
+) -> Result<(), DbError> {
+    connection.ensure_migrations_table(TABLE).await.map_err(from_migrate)?;
+    let applied = connection.list_applied_migrations(TABLE).await.map_err(from_migrate)?;
+    let missing = migrator.iter().filter(|migration| {
+        versions.contains(&migration.version) && applied.iter().all(|done| done.version != migration.version)
+    });
+    for migration in missing {
+        connection.skip(TABLE, migration).await.map_err(from_migrate)?;
+    }
+    Ok(())
+}
+
+/// Runs what is not recorded yet, up to and with `target`.
+///
+/// # Errors
+/// [`DbError::Migration`] when what is recorded does not fit this program; else what the statements met.
+pub(super) async fn run_to<C: Migrate>(connection: &mut C, migrator: &Migrator, target: i64) -> Result<(), DbError> {
+    migrator.run_direct(Some(target), connection, false).await.map_err(from_migrate)
+}
+
+/// In words that say what to do.
+fn from_migrate(error: MigrateError) -> DbError {
+    match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error.into(),
+        MigrateError::VersionMissing(version) => DbError::Migration(format!(
+            "the database has migration {version}, which this program does not know: run the newer program that made it"
+        )),
+        MigrateError::VersionMismatch(version) => DbError::Migration(format!(
+            "migration {version} is not the one that this database was migrated with: run the program's released version"
+        )),
+        other => DbError::Migration(format!("could not migrate: {other}")),
+    }
+}

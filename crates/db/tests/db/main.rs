@@ -1,0 +1,3 @@
+//! Statements and migrations on real databases of both kinds.
+
+mod migrate;

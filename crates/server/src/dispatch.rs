@@ -1,0 +1,208 @@
+//! How a request walks: address, body, CORS, publishable key, token, handler, and back with tag, id and log line.
+//!
+//! The order is Medusa 2.11.2's; the first failure answers. CORS headers stand on failures too, where the route is known.
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::response::Response;
+use cr_core::error::Error;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, header};
+
+use crate::call::Call;
+use crate::json;
+use crate::middlewares::{authenticate, cors, etag, publishable_key, request_id, request_log};
+use crate::respond::{self, Reply};
+use crate::routes::{Found, Gate, Namespace};
+use crate::state::ServerState;
+use crate::{body, query};
+
+/// What core's guard of `/store/customers/me*` covers, known route or not.
+const GUARDED_PREFIX: &str = "/store/customers/me";
+
+/// The whole server as a service that takes a request without a socket. The peer's address is read from the request's
+/// `ConnectInfo<SocketAddr>` extension; without one, no address limit applies.
+pub fn router(state: Arc<ServerState>) -> Router {
+    Router::new().fallback(dispatch).with_state(state)
+}
+
+/// Answers one request.
+async fn dispatch(State(state): State<Arc<ServerState>>, request: Request) -> Response {
+    let started = Instant::now();
+    let (parts, body) = request.into_parts();
+    let request_id = request_id::of(&parts.headers, &state.app.shared.env);
+    let found = state.http.routes.find(&parts.method, parts.uri.path());
+    let label = found.as_ref().map_or_else(|| parts.uri.path(), |found| found.route.path);
+
+    let reply = match answer(&state, &parts, body, found.clone(), &request_id).await {
+        Ok(reply) => reply,
+        Err(error) => respond::failure(&error, parts.method.as_str(), label, &request_id),
+    };
+    let mut response = etag::apply(respond::into_response(reply), &parts.method, &parts.headers).await;
+    // `HEAD` is no method of a route in Medusa, so its answers carry no CORS headers.
+    if let Some(cors) =
+        found.filter(|_| parts.method != Method::HEAD).and_then(|found| state.http.cors(found.route.namespace))
+    {
+        cors::add_headers(cors, &parts.headers, response.headers_mut());
+    }
+    if let Ok(id) = HeaderValue::from_str(&request_id) {
+        response.headers_mut().insert(request_id::HEADER, id);
+    }
+    request_log::write(&parts.method, label, response.status(), started.elapsed(), &request_id);
+    response
+}
+
+/// The way in: everything up to the handler's answer.
+///
+/// # Errors
+/// Whatever the first step that fails says.
+async fn answer(
+    state: &Arc<ServerState>,
+    parts: &Parts,
+    body: Body,
+    found: Option<Found<'_>>,
+    request_id: &str,
+) -> Result<Reply, Error> {
+    let path = parts.uri.path();
+    if let Some(reply) = preflight(state, &parts.method, path, &parts.headers) {
+        return Ok(reply);
+    }
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
+    let origin = state.http.trusted_proxies.origin(peer, &parts.headers);
+    let body = body::read(&parts.headers, body, state.http.body_limit).await?;
+    let query = query::parse(parts.uri.query().unwrap_or_default());
+    if query.iter().any(|(key, value)| key.contains('\0') || json::has_nul(value)) {
+        return Err(query::nul_refused());
+    }
+    let call = Call {
+        state: Arc::clone(state),
+        route: found.as_ref().map(|found| found.route),
+        method: parts.method.clone(),
+        path: path.to_owned(),
+        params: found.as_ref().map(Found::params).transpose()?.unwrap_or_default(),
+        query,
+        body,
+        headers: parts.headers.clone(),
+        auth: None,
+        address: origin.address,
+        secure: origin.secure,
+        request_id: request_id.to_owned(),
+    };
+    match call.route {
+        Some(route) => {
+            if route.namespace == Namespace::Store {
+                publishable_key::check(&call).await?;
+            }
+            let auth = authenticate::authorize(&call, route.gate).await?;
+            caught(route.handler, Call { auth, ..call }).await
+        }
+        None => unknown(&call).await,
+    }
+}
+
+/// The answer to a CORS preflight of a known route; `None` for everything else.
+fn preflight(state: &ServerState, method: &Method, path: &str, headers: &HeaderMap) -> Option<Reply> {
+    if *method != Method::OPTIONS {
+        return None;
+    }
+    let wanted = headers.get(header::ACCESS_CONTROL_REQUEST_METHOD)?;
+    let wanted = Method::from_bytes(wanted.as_bytes()).ok().filter(|wanted| *wanted != Method::HEAD)?;
+    let route = state.http.routes.find(&wanted, path)?.route;
+    Some(cors::preflight(state.http.cors(route.namespace)?, headers))
+}
+
+/// Refuses what no row of the table matches, in the order in which Medusa would have: key, token, and only then 404.
+/// `OPTIONS` of a path that has other methods lists them.
+///
+/// # Errors
+/// Always, but for that list.
+async fn unknown(call: &Call) -> Result<Reply, Error> {
+    match Namespace::of(&call.path) {
+        Namespace::Store => {
+            publishable_key::check(call).await?;
+            let guarded =
+                call.path.get(..GUARDED_PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(GUARDED_PREFIX));
+            if guarded {
+                authenticate::authorize(call, Gate::Customer).await?;
+            }
+        }
+        Namespace::Admin => {
+            authenticate::authorize(call, Gate::Admin).await?;
+        }
+        Namespace::Auth | Namespace::None => {}
+    }
+    let methods = call.state.http.routes.methods(&call.path);
+    if call.method == Method::OPTIONS && !methods.is_empty() {
+        let list = methods.join(",");
+        let allow = HeaderValue::from_str(&list).map_err(Error::internal)?;
+        return Ok(Reply::text(list).header(header::ALLOW, allow));
+    }
+    Err(Error::not_found(format!("Cannot {} {}", call.method, encode_path(&call.path))))
+}
+
+/// Runs a handler; a panic in it becomes a failure of this one request.
+///
+/// # Errors
+/// The handler's own; 500 for a panic.
+async fn caught(handler: crate::call::Handler, call: Call) -> Result<Reply, Error> {
+    let mut future = match catch_unwind(AssertUnwindSafe(|| handler(call))) {
+        Ok(future) => future,
+        Err(panic) => return Err(panicked(panic.as_ref())),
+    };
+    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+        Ok(poll) => poll,
+        Err(panic) => Poll::Ready(Err(panicked(panic.as_ref()))),
+    })
+    .await
+}
+
+/// What a panic said, as the cause of a 500.
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
+    let said = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    Error::internal(format!("a handler panicked: {}", said.unwrap_or("without words")))
+}
+
+/// A path as the npm package `encodeurl` prints it: escapes stay, what is no URL character becomes one.
+fn encode_path(path: &str) -> String {
+    let mut text = String::with_capacity(path.len());
+    let bytes = path.as_bytes();
+    for (at, byte) in bytes.iter().enumerate() {
+        let is_escape =
+            *byte == b'%' && bytes.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        let is_plain =
+            matches!(byte, 0x21 | 0x23 | 0x24 | 0x26..=0x3b | 0x3d | 0x3f..=0x5b | 0x5d | 0x5f | 0x61..=0x7a | 0x7e);
+        if is_escape || is_plain {
+            text.push(char::from(*byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_paths_are_repeated_encoded() {
+        for (path, printed) in [
+            ("/nope", "/nope"),
+            ("/nope<x>", "/nope%3Cx%3E"),
+            ("/nope%3Cx", "/nope%3Cx"),
+            ("/a%zz", "/a%25zz"),
+            ("/a\"{}", "/a%22%7B%7D"),
+            ("/ü", "/%C3%BC"),
+        ] {
+            assert_eq!(encode_path(path), printed, "{path}");
+        }
+    }
+}

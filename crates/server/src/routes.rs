@@ -1,0 +1,391 @@
+//! The one policy table: every route that this server owns, who may call it, what limits it, and who answers.
+//!
+//! A request that no row matches is answered 404 by [`crate::dispatch`].
+
+use std::collections::BTreeMap;
+
+use cr_core::error::Error;
+use http::Method;
+
+use crate::call::Handler;
+use crate::query;
+
+/// Which of Medusa's three namespaces a path is in: it decides CORS and whether a publishable key is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Namespace {
+    /// `/auth`
+    Auth,
+    /// `/store`
+    Store,
+    /// `/admin`
+    Admin,
+    /// `/health`, our pages, everything else.
+    None,
+}
+
+/// Who may pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// Everybody; nobody is looked at.
+    Public,
+    /// Everybody; a customer or a registered identity is recognised, a bad token ignored.
+    OptionalCustomer,
+    /// An identity of the actor type `customer`, with or without a customer.
+    Registrant,
+    /// A customer that lives.
+    Customer,
+    /// An admin user, or a secret API key by Basic.
+    Admin,
+    /// A bearer token of any actor type, with or without an actor; never the session.
+    BearerIdentity,
+    /// A bearer token of any actor type, with an actor; never the session.
+    BearerActor,
+    /// The session cookie alone, of any actor type.
+    Session,
+}
+
+/// The limits that a route's workflow counts against, named as in `options.limits` and the plugin's options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limiter {
+    /// `maxAttempts`
+    MaxAttempts,
+    /// `wrongCodes`
+    WrongCodes,
+    /// `resendThrottleSeconds`
+    ResendThrottleSeconds,
+    /// `sendsPerSubject`
+    SendsPerSubject,
+    /// `sendsPerDestination`
+    SendsPerDestination,
+    /// `sendsPerAddress`
+    SendsPerAddress,
+    /// `sendsPerChannel`
+    SendsPerChannel,
+    /// `loginFailures`
+    LoginFailures,
+    /// `loginFailuresPerAddress`
+    LoginFailuresPerAddress,
+    /// `registrationsPerAddress`
+    RegistrationsPerAddress,
+    /// `resets`
+    Resets,
+    /// `cancelRequestsPerAddress`
+    CancelRequestsPerAddress,
+    /// `passwordChanges`
+    PasswordChanges,
+    /// `referralGuesses`
+    ReferralGuesses,
+}
+
+/// One row.
+pub struct Route {
+    /// The method; `GET` answers `HEAD` too.
+    pub method: Method,
+    /// The path; `{name}` stands for one segment.
+    pub path: &'static str,
+    /// Decides CORS and the publishable key.
+    pub namespace: Namespace,
+    /// Who may pass.
+    pub gate: Gate,
+    /// What the workflow behind it counts against.
+    pub limiters: &'static [Limiter],
+    /// Whether the answer may tell if an account exists.
+    pub may_reveal: bool,
+    /// Whether a customer with a pending deletion may still call it.
+    pub during_deletion: bool,
+    /// Who answers.
+    pub handler: Handler,
+}
+
+impl Route {
+    const fn new(method: Method, path: &'static str, namespace: Namespace, gate: Gate, handler: Handler) -> Self {
+        let limiters = &[];
+        Self { method, path, namespace, gate, limiters, may_reveal: false, during_deletion: false, handler }
+    }
+
+    /// A row below `/auth`.
+    pub const fn auth(method: Method, path: &'static str, gate: Gate, handler: Handler) -> Self {
+        Self::new(method, path, Namespace::Auth, gate, handler)
+    }
+
+    /// A row below `/store`.
+    pub const fn store(method: Method, path: &'static str, gate: Gate, handler: Handler) -> Self {
+        Self::new(method, path, Namespace::Store, gate, handler)
+    }
+
+    /// A row below `/admin`.
+    pub const fn admin(method: Method, path: &'static str, handler: Handler) -> Self {
+        Self::new(method, path, Namespace::Admin, Gate::Admin, handler)
+    }
+
+    /// A row outside of the three namespaces.
+    pub const fn plain(method: Method, path: &'static str, handler: Handler) -> Self {
+        Self::new(method, path, Namespace::None, Gate::Public, handler)
+    }
+
+    /// The same row with what it counts against.
+    #[must_use]
+    pub const fn limits(mut self, limiters: &'static [Limiter]) -> Self {
+        self.limiters = limiters;
+        self
+    }
+
+    /// The same row, whose answer may tell if an account exists: its caller has shown a secret, or says who they are.
+    #[must_use]
+    pub const fn may_reveal(mut self) -> Self {
+        self.may_reveal = true;
+        self
+    }
+
+    /// The same row, open to customers who are about to be deleted.
+    #[must_use]
+    pub const fn during_deletion(mut self) -> Self {
+        self.during_deletion = true;
+        self
+    }
+}
+
+impl Namespace {
+    /// The namespace that a path as sent lies in.
+    pub fn of(path: &str) -> Self {
+        let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+        // Two slashes in front make the first segment empty, and match nothing in Express.
+        if path.starts_with("//") {
+            return Self::None;
+        }
+        for (name, namespace) in [("auth", Self::Auth), ("store", Self::Store), ("admin", Self::Admin)] {
+            if first.eq_ignore_ascii_case(name) {
+                return namespace;
+            }
+        }
+        Self::None
+    }
+}
+
+/// The table, ready to be searched: static segments before `{…}`, otherwise in the order written, as Medusa sorts routes.
+pub struct Routes {
+    rows: Vec<Row>,
+}
+
+/// A row with its path cut at the slashes.
+struct Row {
+    route: &'static Route,
+    segments: Vec<Segment>,
+}
+
+/// One part of a pattern. Static parts sort first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Segment {
+    Static(&'static str),
+    Parameter(&'static str),
+}
+
+/// A row that fits a request.
+#[derive(Clone)]
+pub struct Found<'a> {
+    /// The row.
+    pub route: &'static Route,
+    raw_params: Vec<(&'static str, &'a str)>,
+}
+
+impl Found<'_> {
+    /// The `{name}` segments, percent-decoded.
+    ///
+    /// # Errors
+    /// `invalid_data` for a segment that is badly encoded.
+    pub fn params(&self) -> Result<BTreeMap<&'static str, String>, Error> {
+        self.raw_params.iter().map(|(name, raw)| Ok((*name, query::decode_segment(raw)?))).collect()
+    }
+}
+
+impl Routes {
+    /// Cuts and sorts a table.
+    pub fn new(table: &'static [Route]) -> Self {
+        let mut rows: Vec<Row> = table.iter().map(|route| Row { route, segments: segments_of(route.path) }).collect();
+        rows.sort_by_key(|row| {
+            row.segments.iter().map(|segment| matches!(segment, Segment::Parameter(_))).collect::<Vec<_>>()
+        });
+        Self { rows }
+    }
+
+    /// The row for a request; `HEAD` takes the `GET` row.
+    pub fn find<'a>(&self, method: &Method, path: &'a str) -> Option<Found<'a>> {
+        let method = if *method == Method::HEAD { &Method::GET } else { method };
+        self.rows
+            .iter()
+            .filter(|row| row.route.method == *method)
+            .find_map(|row| Some(Found { route: row.route, raw_params: row.fits(path)? }))
+    }
+
+    /// The methods of all rows that fit a path, as Express lists them for `OPTIONS`: `HEAD` follows `GET`.
+    pub fn methods(&self, path: &str) -> Vec<&'static str> {
+        let mut methods = Vec::new();
+        for row in self.rows.iter().filter(|row| row.fits(path).is_some()) {
+            let more: &[&'static str] =
+                if row.route.method == Method::GET { &["GET", "HEAD"] } else { &[row.route.method.as_str()] };
+            methods.extend(more.iter().filter(|method| !methods.contains(*method)).copied().collect::<Vec<_>>());
+        }
+        methods
+    }
+}
+
+impl Row {
+    /// The row's parameters out of a path, undecoded; `None` when it does not fit. Segments compare without case, and one
+    /// trailing slash is dropped.
+    fn fits<'a>(&self, path: &'a str) -> Option<Vec<(&'static str, &'a str)>> {
+        let path = path.strip_prefix('/')?;
+        let mut parts = path.strip_suffix('/').unwrap_or(path).split('/');
+        let mut params = Vec::new();
+        for segment in &self.segments {
+            let part = parts.next().filter(|part| !part.is_empty())?;
+            match segment {
+                Segment::Static(text) if text.eq_ignore_ascii_case(part) => {}
+                Segment::Static(_) => return None,
+                Segment::Parameter(name) => params.push((*name, part)),
+            }
+        }
+        parts.next().is_none().then_some(params)
+    }
+}
+
+/// A pattern's segments.
+fn segments_of(pattern: &'static str) -> Vec<Segment> {
+    pattern
+        .split('/')
+        .filter(|part| !part.is_empty())
+        .map(|part| match part.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+            Some(name) => Segment::Parameter(name),
+            None => Segment::Static(part),
+        })
+        .collect()
+}
+
+/// Every route, in the order in which Medusa registers them where that shows.
+pub static TABLE: &[Route] =
+    &[
+        Route::auth(Method::POST, "/auth/token/refresh", Gate::BearerIdentity, PENDING).may_reveal(),
+        Route::auth(Method::POST, "/auth/session", Gate::BearerActor, PENDING).may_reveal(),
+        Route::auth(Method::DELETE, "/auth/session", Gate::Session, PENDING).may_reveal(),
+        Route::auth(Method::POST, "/auth/{actor_type}/{auth_provider}/register", Gate::Public, PENDING)
+            .limits(&[Limiter::RegistrationsPerAddress])
+            .may_reveal(),
+        Route::auth(Method::POST, "/auth/{actor_type}/{auth_provider}/reset-password", Gate::Public, PENDING)
+            .limits(&[Limiter::Resets, Limiter::SendsPerAddress, Limiter::SendsPerChannel]),
+        Route::auth(Method::POST, "/auth/{actor_type}/{auth_provider}/update", Gate::Public, PENDING),
+        Route::auth(Method::GET, "/auth/{actor_type}/{auth_provider}/callback", Gate::Public, PENDING),
+        Route::auth(Method::POST, "/auth/{actor_type}/{auth_provider}/callback", Gate::Public, PENDING),
+        Route::auth(Method::POST, "/auth/{actor_type}/{auth_provider}", Gate::Public, PENDING)
+            .limits(&[Limiter::LoginFailures, Limiter::LoginFailuresPerAddress]),
+        Route::auth(Method::GET, "/auth/{actor_type}/{auth_provider}", Gate::Public, PENDING)
+            .limits(&[Limiter::LoginFailures, Limiter::LoginFailuresPerAddress]),
+        Route::store(Method::POST, "/store/customers", Gate::Registrant, PENDING)
+            .limits(&[Limiter::ReferralGuesses])
+            .may_reveal(),
+        Route::store(Method::GET, "/store/customers/me", Gate::Customer, PENDING).may_reveal(),
+        Route::store(Method::POST, "/store/customers/me", Gate::Customer, PENDING).may_reveal(),
+        Route::store(Method::PATCH, "/store/customers/me", Gate::Customer, PENDING).may_reveal(),
+        Route::store(Method::POST, "/store/customers/otp/send", Gate::OptionalCustomer, PENDING).limits(&[
+            Limiter::WrongCodes,
+            Limiter::ResendThrottleSeconds,
+            Limiter::SendsPerSubject,
+            Limiter::SendsPerDestination,
+            Limiter::SendsPerAddress,
+            Limiter::SendsPerChannel,
+        ]),
+        Route::store(Method::POST, "/store/customers/otp/verify", Gate::OptionalCustomer, PENDING)
+            .limits(&[Limiter::MaxAttempts, Limiter::WrongCodes]),
+        Route::plain(Method::GET, "/health", PENDING),
+        Route::plain(Method::GET, "/health/ready", PENDING),
+    ];
+
+/// Stands in for a handler that is not written yet.
+const PENDING: Handler = |_| Box::pin(async { Err(Error::unavailable("This route is not written yet", 3600)) });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::respond::Reply;
+
+    const ANSWER: Handler = |_| Box::pin(async { Ok(Reply::text("OK")) });
+
+    static SAMPLE: &[Route] = &[
+        Route::auth(Method::POST, "/auth/{actor}/{provider}", Gate::Public, ANSWER),
+        Route::auth(Method::GET, "/auth/{actor}/{provider}", Gate::Public, ANSWER),
+        Route::auth(Method::POST, "/auth/customer/emailpass", Gate::Public, ANSWER),
+        Route::auth(Method::POST, "/auth/token/refresh", Gate::BearerIdentity, ANSWER),
+        Route::store(Method::GET, "/store/customers/me", Gate::Customer, ANSWER),
+        Route::plain(Method::GET, "/health", ANSWER),
+    ];
+
+    /// Express's matching: clients call in any case, with a slash at the end, with `HEAD`.
+    #[test]
+    fn paths_match_as_in_express() {
+        let routes = Routes::new(SAMPLE);
+        for (method, path, found) in [
+            ("GET", "/health", Some("/health")),
+            ("HEAD", "/health", Some("/health")),
+            ("POST", "/health", None),
+            ("GET", "/health/", Some("/health")),
+            ("GET", "/health//", None),
+            ("GET", "//health", None),
+            ("GET", "/STORE/Customers/ME", Some("/store/customers/me")),
+            ("GET", "/store/customers/m%65", None),
+            ("GET", "/store/customers/me/x", None),
+            ("POST", "/auth/customer/emailpass", Some("/auth/customer/emailpass")),
+            ("GET", "/auth/customer/emailpass", Some("/auth/{actor}/{provider}")),
+            ("POST", "/auth/user/emailpass", Some("/auth/{actor}/{provider}")),
+            ("GET", "/auth/token/refresh", Some("/auth/{actor}/{provider}")),
+            ("POST", "/auth/token/refresh", Some("/auth/token/refresh")),
+            ("POST", "/auth//emailpass", None),
+            ("GET", "/", None),
+        ] {
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            assert_eq!(routes.find(&method, path).map(|row| row.route.path), found, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn parameters_are_decoded_and_bad_ones_refused() {
+        let routes = Routes::new(SAMPLE);
+        let params = routes.find(&Method::POST, "/auth/Robot%20x/y").unwrap().params().unwrap();
+        assert_eq!((params["actor"].as_str(), params["provider"].as_str()), ("Robot x", "y"));
+        let error = routes.find(&Method::POST, "/auth/customer/%E0%A4%A").unwrap().params().unwrap_err();
+        assert_eq!(error.message, "Failed to decode param '%E0%A4%A'");
+    }
+
+    #[test]
+    fn options_lists_methods_in_the_order_of_matching() {
+        let routes = Routes::new(SAMPLE);
+        assert_eq!(routes.methods("/auth/customer/emailpass"), ["POST", "GET", "HEAD"]);
+        assert_eq!(routes.methods("/health"), ["GET", "HEAD"]);
+        assert!(routes.methods("/nope").is_empty());
+    }
+
+    #[test]
+    fn namespaces_are_told_by_the_first_segment() {
+        for (path, namespace) in [
+            ("/store", Namespace::Store),
+            ("/STORE/x", Namespace::Store),
+            ("/storefront", Namespace::None),
+            ("/admin/x", Namespace::Admin),
+            ("/auth/", Namespace::Auth),
+            ("//store/x", Namespace::None),
+            ("/", Namespace::None),
+        ] {
+            assert_eq!(Namespace::of(path), namespace, "{path}");
+        }
+    }
+
+    /// A row in the wrong namespace would have the wrong CORS list, or no publishable key.
+    #[test]
+    fn the_table_is_consistent() {
+        for route in TABLE.iter().chain(SAMPLE) {
+            assert_eq!(Namespace::of(route.path), route.namespace, "{}", route.path);
+            if route.namespace == Namespace::Admin {
+                assert_eq!(route.gate, Gate::Admin, "{}", route.path);
+            }
+            let twins = TABLE.iter().filter(|other| other.method == route.method && other.path == route.path).count();
+            assert!(twins <= 1, "{} {} stands in the table twice", route.method, route.path);
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! A database of either kind for one test: a file in a folder of its own, or a copy of a migrated PostgreSQL template.
+
+use std::fmt::Write as _;
+
+use cr_db::{Database, DatabaseKind, DatabaseSettings};
+use cr_types::timestamp::Timestamp;
+use serde_json::{Map, Value};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
+use sqlx::{
+    AssertSqlSafe, Column, ConnectOptions, Connection, PgConnection, Row, SqliteConnection, TypeInfo, ValueRef,
+};
+use tempfile::TempDir;
+
+use crate::frozen::START;
+use crate::postgres;
+
+/// One test's database; gone when dropped.
+pub enum TestDatabase {
+    /// A file; WAL and locks are part of what is tested, so it is not in memory.
+    Sqlite {
+        /// `sqlite://…?mode=rwc`.
+        url: String,
+        /// The folder that goes with it.
+        folder: TempDir,
+    },
+    /// A database of the shared server.
+    Postgres {
+        /// `postgres://…`.
+        url: String,
+        /// Drops the database when dropped.
+        owner: postgres::Owned,
+    },
+}
+
+impl TestDatabase {
+    /// A SQLite file with our tables.
+    pub async fn sqlite() -> Self {
+        let database = Self::empty_sqlite();
+        database.connect().await.close().await;
+        database
+    }
+
+    /// A PostgreSQL database with our tables.
+    pub async fn postgres() -> Self {
+        Self::from_owned(postgres::create_migrated().await)
+    }
+
+    /// A SQLite URL whose file does not exist yet.
+    pub fn empty_sqlite() -> Self {
+        let folder = TempDir::new().unwrap();
+        let url = format!("sqlite://{}?mode=rwc", folder.path().join("test.db").display());
+        Self::Sqlite { url, folder }
+    }
+
+    /// A PostgreSQL database without a table.
+    pub async fn empty_postgres() -> Self {
+        Self::from_owned(postgres::create_empty().await)
+    }
+
+    fn from_owned(owner: postgres::Owned) -> Self {
+        Self::Postgres { url: owner.url().to_owned(), owner }
+    }
+
+    /// What `databaseUrl` would be.
+    pub fn url(&self) -> &str {
+        match self {
+            Self::Sqlite { url, .. } | Self::Postgres { url, .. } => url,
+        }
+    }
+
+    /// Which of the two it is.
+    pub fn kind(&self) -> DatabaseKind {
+        match self {
+            Self::Sqlite { .. } => DatabaseKind::Sqlite,
+            Self::Postgres { .. } => DatabaseKind::Postgres,
+        }
+    }
+
+    /// Settings with a few connections, so that many tests fit one server.
+    pub fn settings(&self) -> DatabaseSettings {
+        DatabaseSettings {
+            url: self.url().to_owned(),
+            schema: "public".to_owned(),
+            min_connections: 0,
+            max_connections: 8,
+        }
+    }
+
+    /// An open database, migrated.
+    pub async fn connect(&self) -> Database {
+        let database = self.connect_as_is().await;
+        cr_db::migrate::run(&database, START.parse().unwrap()).await.expect("could not migrate the test's database");
+        database
+    }
+
+    /// An open database, as it is.
+    pub async fn connect_as_is(&self) -> Database {
+        Database::connect(&self.settings()).await.expect("could not open the test's database")
+    }
+
+    /// Runs statements, for fixtures.
+    ///
+    /// # Panics
+    /// When the database refuses one.
+    pub async fn sql(&self, sql: &str) {
+        match self {
+            Self::Sqlite { .. } => {
+                let mut connection = self.open_sqlite().await;
+                sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+            }
+            Self::Postgres { .. } => {
+                let mut connection = self.open_postgres().await;
+                sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+            }
+        }
+    }
+
+    /// The rows of one statement as JSON objects, equal from both databases: times as `2026-01-02T03:04:05.678Z`, JSON
+    /// columns as JSON.
+    ///
+    /// # Panics
+    /// When the database refuses it.
+    pub async fn rows(&self, sql: &str) -> Vec<Value> {
+        match self {
+            Self::Sqlite { .. } => {
+                let mut connection = self.open_sqlite().await;
+                let rows = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await.unwrap();
+                let values = rows.iter().map(sqlite_row).collect();
+                connection.close().await.unwrap();
+                values
+            }
+            Self::Postgres { .. } => {
+                let mut connection = self.open_postgres().await;
+                // Statements that write can only stand in a `with`.
+                let sql = format!("with statement as ({sql}) select to_jsonb(statement) from statement");
+                let rows: Vec<Value> = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+                rows.into_iter().map(postgres_row).collect()
+            }
+        }
+    }
+
+    /// All rows of all tables, but for the tables named, in an order of their own: equal dumps, equal data.
+    ///
+    /// Shape: a line `table` and below it a line ` {…}` a row. `cr_migrations` is left out, for it holds durations.
+    pub async fn dump(&self, except: &[&str]) -> String {
+        let tables = match self {
+            Self::Sqlite { .. } => {
+                "select name from sqlite_master where type = 'table' and name not like 'sqlite_%' order by name"
+            }
+            Self::Postgres { .. } => {
+                "select table_name as name from information_schema.tables where table_schema = 'public' order by table_name"
+            }
+        };
+        let mut names: Vec<_> =
+            self.rows(tables).await.iter().map(|row| row.get("name").unwrap().as_str().unwrap().to_owned()).collect();
+        names.sort();
+        let mut dump = String::new();
+        for name in names.iter().filter(|name| *name != "cr_migrations" && !except.contains(&name.as_str())) {
+            let rows = self.rows(&format!("select * from \"{name}\"")).await;
+            let mut lines: Vec<_> = rows.into_iter().map(|row| sorted(row).to_string()).collect();
+            lines.sort();
+            writeln!(dump, "{name}").unwrap();
+            for line in lines {
+                writeln!(dump, " {line}").unwrap();
+            }
+        }
+        dump
+    }
+
+    /// A connection of the driver's, beside any pool.
+    async fn open_sqlite(&self) -> SqliteConnection {
+        let options: SqliteConnectOptions = self.url().parse().unwrap();
+        options.foreign_keys(true).disable_statement_logging().connect().await.unwrap()
+    }
+
+    /// A connection of the driver's, beside any pool.
+    async fn open_postgres(&self) -> PgConnection {
+        PgConnection::connect(self.url()).await.unwrap()
+    }
+}
+
+/// One SQLite row: booleans by the column's declared type, JSON where text looks like it.
+fn sqlite_row(row: &SqliteRow) -> Value {
+    let mut object = Map::new();
+    for column in row.columns() {
+        let index = column.ordinal();
+        let raw = row.try_get_raw(index).unwrap();
+        let stored = raw.type_info().name().to_owned();
+        let declared = column.type_info().name().to_owned();
+        let value = match stored.as_str() {
+            "NULL" => Value::Null,
+            _ if declared == "BOOLEAN" => row.try_get::<bool, _>(index).unwrap().into(),
+            "INTEGER" | "BIGINT" | "INT4" | "INT8" | "BOOLEAN" => row.try_get::<i64, _>(index).unwrap().into(),
+            "REAL" => row.try_get::<f64, _>(index).unwrap().into(),
+            "BLOB" => row.try_get::<Vec<u8>, _>(index).unwrap().into(),
+            _ => json_or_text(row.try_get(index).unwrap()),
+        };
+        object.insert(column.name().to_owned(), value);
+    }
+    Value::Object(object)
+}
+
+/// An object or a list where the text is one; else the text.
+fn json_or_text(text: String) -> Value {
+    let looks_like_json = text.starts_with(['{', '[']);
+    match serde_json::from_str(&text) {
+        Ok(value) if looks_like_json => value,
+        _ => Value::String(text),
+    }
+}
+
+/// One PostgreSQL row with its times as we print them.
+fn postgres_row(row: Value) -> Value {
+    let Value::Object(mut object) = row else { return row };
+    for value in object.values_mut() {
+        if let Some(moment) = value.as_str().filter(|text| text.contains('T')).and_then(|text| text.parse().ok()) {
+            *value = Timestamp::to_string(&moment).into();
+        }
+    }
+    Value::Object(object)
+}
+
+/// The object with its keys in order: PostgreSQL and SQLite have a table's columns in different ones.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(object) => {
+            let mut entries: Vec<_> = object.into_iter().collect();
+            entries.sort_by(|left, right| left.0.cmp(&right.0));
+            entries.into_iter().map(|(key, value)| (key, sorted(value))).collect::<Map<_, _>>().into()
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,154 @@
+//! The shop that is measured: its configuration without limits, its one customer, the requests that are sent to it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use super::client::{Connection, request};
+use super::load::MakeRequest;
+use super::program::Recipe;
+
+/// Signs and encrypts here; as long as production asks for.
+const SECRET: &str = "a secret of the benchmark alone, 40 bytes";
+/// The one customer.
+const EMAIL: &str = "bench@shop.test";
+/// Passes the password policy.
+const PASSWORD: &str = "correct horse battery staple";
+
+/// What differs from the development defaults: nothing is limited, and a customer need not verify before the login.
+const CONFIGURATION: &str = r#"
+[options]
+registration = { identifier = "email", require_verification = false }
+login = { identifier = "email" }
+email_verification = { channel = "email", resendThrottleSeconds = 0 }
+
+[options.limits]
+wrongCodes = "off"
+sendsPerSubject = "off"
+sendsPerDestination = "off"
+sendsPerAddress = "off"
+sendsPerChannel = "off"
+loginFailures = "off"
+loginFailuresPerAddress = "off"
+registrationsPerAddress = "off"
+"#;
+
+/// One shop on one database.
+pub(crate) struct Shop {
+    /// How its server is started.
+    pub(crate) server: Recipe,
+}
+
+impl Shop {
+    /// Writes its configuration into `folder`.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub(crate) fn new(url: &str, folder: &Path, program: &Path) -> Result<Self> {
+        let configuration = folder.join("bench.toml");
+        std::fs::write(&configuration, CONFIGURATION)?;
+        let arguments = ["serve", "--config"].map(str::to_owned);
+        let arguments = arguments.into_iter().chain([configuration.to_string_lossy().into_owned()]).collect();
+        let server = Recipe {
+            program: program.to_path_buf(),
+            arguments,
+            environment: environment(url),
+            folder: folder.to_path_buf(),
+        };
+        Ok(Self { server })
+    }
+
+    /// Brings the database up to date, so that a start measures the start alone.
+    ///
+    /// # Errors
+    /// What `migrate` reports.
+    pub(crate) fn migrate(&self) -> Result<()> {
+        let Recipe { program, arguments, environment, folder } = &self.server;
+        let output = Command::new(program)
+            .arg("migrate")
+            .args(arguments.iter().filter(|argument| *argument != "serve"))
+            .env_clear()
+            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .output()
+            .with_context(|| format!("could not start {}", program.display()))?;
+        if !output.status.success() {
+            bail!("`migrate` failed: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(())
+    }
+
+    /// How the bare server on the same database is started.
+    pub(crate) fn bare(&self, program: &Path) -> Recipe {
+        Recipe {
+            program: program.to_path_buf(),
+            arguments: Vec::new(),
+            environment: self.server.environment.clone(),
+            folder: PathBuf::from(&self.server.folder),
+        }
+    }
+
+    /// Registers the customer; the token of its login.
+    ///
+    /// # Errors
+    /// When the server refuses one of the steps.
+    pub(crate) async fn open(&self, address: SocketAddr) -> Result<String> {
+        let mut connection = Connection::open(address).await?;
+        let credentials = credentials();
+        let registered = ask(&mut connection, "/auth/customer/emailpass/register", None, &credentials).await?;
+        let customer = serde_json::json!({ "email": EMAIL, "first_name": "Bea", "last_name": "Bench" });
+        ask(&mut connection, "/store/customers", Some(&token(&registered)?), &customer.to_string()).await?;
+        token(&ask(&mut connection, "/auth/customer/emailpass", None, &credentials).await?)
+    }
+}
+
+/// Codes asked for, each by another contact: each makes a row and a message.
+pub(crate) fn sends() -> MakeRequest {
+    Arc::new(|number| {
+        let body = format!(r#"{{"type":"email_verification","email":"visitor-{number}@shop.test"}}"#);
+        request("POST", "/store/customers/otp/send", None, Some(&body)).into()
+    })
+}
+
+/// Logins of the one customer with the right password.
+pub(crate) fn logins() -> MakeRequest {
+    let login: Arc<[u8]> = request("POST", "/auth/customer/emailpass", None, Some(&credentials())).into();
+    Arc::new(move |_| Arc::clone(&login))
+}
+
+/// What the server and the bare one read: the database, the keys, only errors in the log.
+fn environment(url: &str) -> Vec<(String, String)> {
+    [
+        ("DATABASE_URL", url),
+        ("JWT_SECRET", SECRET),
+        ("COOKIE_SECRET", SECRET),
+        ("CUSTOMER_REGISTRATION__LOG__LEVEL", "error"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .to_vec()
+}
+
+/// The customer's e-mail and password as a body.
+fn credentials() -> String {
+    serde_json::json!({ "email": EMAIL, "password": PASSWORD }).to_string()
+}
+
+/// Posts one body and takes the JSON that comes back.
+async fn ask(connection: &mut Connection, path: &str, token: Option<&str>, body: &str) -> Result<Value> {
+    let answer = connection.send(&request("POST", path, token, Some(body))).await?;
+    let text = String::from_utf8_lossy(&answer.body).into_owned();
+    if answer.status != 200 {
+        bail!("POST {path} answered {}: {text}", answer.status);
+    }
+    serde_json::from_str(&text).with_context(|| format!("POST {path} answered no JSON"))
+}
+
+/// The `token` of an answer.
+fn token(answer: &Value) -> Result<String> {
+    answer.get("token").and_then(Value::as_str).map(str::to_owned).context("there is no token in the answer")
+}

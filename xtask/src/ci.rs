@@ -1,0 +1,90 @@
+//! What must pass before a push, in the order in which a failure is cheapest to find.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+
+use crate::{codegen, command, tidy};
+
+/// One step: what is printed above it, and what it does.
+type Step = (&'static str, fn(&Path) -> Result<()>);
+
+/// The steps in order. The tests come last, so that their closing lines are what one reads at the end.
+const STEPS: [Step; 7] = [
+    ("formatter", formatter),
+    ("tidy", tidy::run),
+    ("cargo-deny", deny),
+    ("clippy", clippy),
+    ("generated files", generated),
+    ("packages of the tests that run Node", node_packages),
+    ("tests", tests),
+];
+
+/// Runs every step and stops at the first that fails. The test database server is stopped in either case.
+///
+/// # Errors
+/// What the failing step reports.
+pub(crate) fn run(root: &Path) -> Result<()> {
+    let begun = Instant::now();
+    let result = STEPS.iter().try_for_each(|(name, step)| {
+        println!("\n== {name} (at {} s)", begun.elapsed().as_secs());
+        step(root)
+    });
+    let stopped = stop_database(root);
+    result?;
+    stopped?;
+    println!("\nAll passed in {} s.", begun.elapsed().as_secs());
+    Ok(())
+}
+
+/// `cargo fmt`, changing nothing.
+fn formatter(root: &Path) -> Result<()> {
+    command::run(root, command::CARGO, &["fmt", "--all", "--check"])
+}
+
+/// Every lint of every target, warnings being errors.
+fn clippy(root: &Path) -> Result<()> {
+    let arguments = ["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"];
+    command::run(root, command::CARGO, &arguments)
+}
+
+/// Licences, sources and banned or doubled crates. Advisories need a download and are not asked here.
+fn deny(root: &Path) -> Result<()> {
+    if !command::exists("cargo-deny") {
+        bail!("cargo-deny is missing: `cargo install --locked cargo-deny --version 0.20.2`");
+    }
+    command::run(root, command::CARGO, &["deny", "--locked", "check", "bans", "licenses", "sources"])
+}
+
+/// Fails when a committed file is not what its source makes.
+fn generated(root: &Path) -> Result<()> {
+    let stale = codegen::stale(root)?;
+    if !stale.is_empty() {
+        bail!("docs/ is older than the source: {}; run `cargo xtask codegen`", stale.join(", "));
+    }
+    Ok(())
+}
+
+/// Installs what `e2e/package-lock.json` pins, unless it is there.
+fn node_packages(root: &Path) -> Result<()> {
+    let folder = root.join("e2e");
+    if !folder.join("package-lock.json").exists() || folder.join("node_modules").exists() {
+        return Ok(());
+    }
+    command::run(&folder, "npm", &["ci", "--no-audit", "--no-fund", "--ignore-scripts"])
+}
+
+/// Every test of every crate.
+fn tests(root: &Path) -> Result<()> {
+    command::run(root, command::CARGO, &["test", "--workspace", "--locked"])
+}
+
+/// Ends the PostgreSQL server that the tests share and leave running for the next test program.
+fn stop_database(root: &Path) -> Result<()> {
+    let arguments = ["run", "--quiet", "--package", "cr-testkit", "--example", "stop-postgres"];
+    if root.join("crates/testkit/examples/stop-postgres.rs").exists() {
+        command::run(root, command::CARGO, &arguments)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! Every key of the built-in default configuration is explained in the generated reference.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::repository::{self, SourceFile};
+
+/// The defaults that are compiled in.
+const DEFAULTS: &str = "crates/server/config.default.toml";
+/// The reference that `cargo xtask codegen` writes.
+const REFERENCE: &str = "docs/CONFIGURATION.md";
+
+/// Lists keys of the defaults that the reference does not name.
+///
+/// # Errors
+/// When a file cannot be read.
+pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
+    let mut files = repository::files(root, "docs")?;
+    files.extend(repository::files(root, "crates/server")?);
+    let find = |path: &str| files.iter().find(|file: &&SourceFile| file.path == path);
+    let Some(defaults) = find(DEFAULTS) else { return Ok(Vec::new()) };
+    let Some(reference) = find(REFERENCE) else { return Ok(vec![format!("{REFERENCE} is missing")]) };
+    let unknown = keys(&defaults.text).into_iter().filter(|key| !reference.text.contains(key.as_str()));
+    Ok(unknown.map(|key| format!("{REFERENCE} does not explain `{key}`")).collect())
+}
+
+/// The full paths of all keys of a TOML text, commented ones (`# key = …`) too: `options.otpLength`.
+fn keys(text: &str) -> Vec<String> {
+    let mut section = String::new();
+    let mut found = Vec::new();
+    for line in text.lines() {
+        let line = line.trim_start().trim_start_matches('#').trim_start();
+        if let Some(name) = line.strip_prefix('[') {
+            name.trim_start_matches('[').split(']').next().unwrap_or("").clone_into(&mut section);
+        } else if let Some((key, _)) = line.split_once(" = ")
+            && key.chars().all(|letter| letter.is_ascii_alphanumeric() || "._".contains(letter))
+        {
+            found.push(if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") });
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An option that nobody can look up is an option that nobody sets.
+    #[test]
+    fn every_option_is_documented() {
+        crate::tidy::assert_kept(check);
+    }
+
+    #[test]
+    fn keys_carry_their_section_and_commented_ones_count() {
+        let text =
+            "# Some words.\n[options]\notpLength = 6\n# storefrontUrl = \"x\"\n[options.password]\nminLength = 8\n";
+        assert_eq!(keys(text), ["options.otpLength", "options.storefrontUrl", "options.password.minLength"]);
+    }
+}
