@@ -154,10 +154,10 @@ impl Kind {
         if self.takes_only_text() && text.trim().is_empty() {
             return Err("it is empty".to_owned());
         }
-        let must = |right: bool| if right { Ok(()) } else { Err(format!("it is `{text}`")) };
+        let is_right = |right: bool| if right { Ok(()) } else { Err(format!("it is `{text}`")) };
         match self {
             Self::Text | Self::Secret | Self::Template => Ok(()),
-            Self::Choice(words) => must(words.contains(&text)),
+            Self::Choice(words) => is_right(words.contains(&text)),
             Self::Integer(least, most) => match node.value {
                 Value::Integer(number) if (least..=most).contains(&number) => Ok(()),
                 Value::Integer(number) => Err(format!("it is {number}")),
@@ -170,7 +170,7 @@ impl Kind {
                     other_type()
                 }
             }
-            Self::DateTime => must(text.parse::<Timestamp>().is_ok()),
+            Self::DateTime => is_right(text.parse::<Timestamp>().is_ok()),
             Self::Url(schemes) | Self::SecretUrl(schemes) => values::url(text, schemes),
             Self::DatabaseUrl => values::database_url(text),
             Self::Secrets => judge_secrets(node),
@@ -179,10 +179,10 @@ impl Kind {
             Self::Limit => values::limit(&node.value).map(drop),
             Self::Networks => values::networks(node).map(drop),
             Self::CallingCodes => values::calling_codes(node).map(drop),
-            Self::Country => must(text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic())),
-            Self::LogLevel => must(is_log_level(text)),
-            Self::SocketAddress => must(text.parse::<std::net::SocketAddr>().is_ok()),
-            Self::UrlPath => must(text.starts_with('/') && !text.contains(['?', '#', ' ']) && !text.contains("//")),
+            Self::Country => is_right(text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic())),
+            Self::LogLevel => is_right(is_log_level(text)),
+            Self::SocketAddress => is_right(text.parse::<std::net::SocketAddr>().is_ok()),
+            Self::UrlPath => is_right(text.starts_with('/') && !text.contains(['?', '#', ' ']) && !text.contains("//")),
             Self::Section => {
                 if matches!(node.value, Value::Table(_)) {
                     Ok(())
@@ -232,7 +232,8 @@ impl Kind {
     }
 }
 
-/// Levels, and directives with a target (`info,cr_core=debug`); a word alone that is no level would switch all else off.
+/// Levels, and directives with a target (`info,cr_core=debug`); a word alone that is no level would switch all else
+/// off.
 fn is_log_level(text: &str) -> bool {
     let is_level = |word: &str| ["error", "warn", "info", "debug", "trace", "off"].contains(&word);
     let mut directives = text.split(',').map(str::trim);

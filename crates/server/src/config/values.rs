@@ -62,7 +62,8 @@ pub(crate) fn limit(value: &Value) -> Result<Limit, String> {
     }
 }
 
-/// `http.jwtExpiresIn` in whole seconds: a number is seconds, a text is a number with a unit as the npm package `ms` has them.
+/// `http.jwtExpiresIn` in whole seconds: a number is seconds, a text is a number with a unit as the npm package `ms` has
+/// them.
 ///
 /// # Errors
 /// A sentence; for a bare number in a text one that names both readings (`jsonwebtoken` takes it for milliseconds).

@@ -1,4 +1,4 @@
-//! The keys under `options`: the plugin's own names (camelCase and snake_case as they are there), and ours.
+//! The keys under `options`: the plugin's own names (camelCase and `snake_case` as they are there), and ours.
 
 use super::{Key, Kind, key};
 
