@@ -36,7 +36,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use cr_core::options::Options;
-use cr_db::DatabaseSettings;
+use cr_core::storage::DatabaseSettings;
 use ipnet::IpNet;
 use secrecy::SecretString;
 

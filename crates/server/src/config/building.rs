@@ -65,7 +65,7 @@ pub(crate) fn load(sources: &Sources) -> Result<Config, Vec<Problem>> {
 fn build(reader: &mut Reader<'_>, sources: &Sources, source: String) -> Config {
     required::judge(reader);
     let options = options::build(reader);
-    let database = cr_db::DatabaseSettings {
+    let database = cr_core::storage::DatabaseSettings {
         url: reader.text("projectConfig.databaseUrl"),
         schema: reader.text("projectConfig.databaseSchema"),
         min_connections: count(reader, "projectConfig.databaseDriverOptions.pool.min"),
