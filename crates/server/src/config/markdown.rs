@@ -51,7 +51,7 @@ pub(crate) fn markdown() -> String {
         }
         text.push_str("| key | takes | default | meaning |\n|---|---|---|---|\n");
         for key in group.keys {
-            push_row(&mut text, key, group.title, &defaults);
+            push_row(&mut text, key, &defaults);
         }
     }
     let _infallible = write!(
@@ -63,8 +63,7 @@ pub(crate) fn markdown() -> String {
 }
 
 /// A key's row.
-fn push_row(text: &mut String, key: &Key, group: &str, defaults: &Node) {
-    let shown = key.path.strip_prefix(group).and_then(|rest| rest.strip_prefix('.')).unwrap_or(key.path);
+fn push_row(text: &mut String, key: &Key, defaults: &Node) {
     let places = places(defaults, &key.pattern());
     let by_name = |(path, node): &(String, &Node)| {
         let value = literal(&node.value, Secrecy::Public);
@@ -80,5 +79,6 @@ fn push_row(text: &mut String, key: &Key, group: &str, defaults: &Node) {
     } else {
         String::new()
     };
-    let _infallible = writeln!(text, "| `{shown}` | {} | {default} | {}{variable}{file} |", key.kind.words(), key.doc);
+    let _infallible =
+        writeln!(text, "| `{}` | {} | {default} | {}{variable}{file} |", key.path, key.kind.words(), key.doc);
 }
