@@ -15,6 +15,7 @@ use cr_core::keys::Keys;
 use cr_core::options::{
     Erasure, Identifier, Limits, NoticeSection, Options, OtpCharset, PasswordHash, PasswordPolicy, TemplateSource,
 };
+use cr_core::password::{Algorithm, HashParams, HashPool};
 use cr_core::providers::notification::smtp::SmtpOptions;
 use cr_core::providers::notification::{ProviderOptions, ProviderSettings, Providers};
 use cr_testkit::{Frozen, SmtpSink, TestDatabase};
@@ -23,8 +24,11 @@ use tokio::sync::Notify;
 
 /// Options with nothing configured, as a message sees them.
 pub(crate) fn options() -> Options {
-    let notice =
-        |subject: &str| NoticeSection { template: TemplateSource::BuiltIn, subject: subject.to_owned(), disable: false };
+    let notice = |subject: &str| NoticeSection {
+        template: TemplateSource::BuiltIn,
+        subject: subject.to_owned(),
+        disable: false,
+    };
     Options {
         production: false,
         storefront_url: Some("https://shop.test".to_owned()),
@@ -98,7 +102,8 @@ pub(crate) async fn application(database: &TestDatabase, env: Env) -> App {
         wake: Notify::new(),
         faults: None,
     };
-    App { shared: Arc::new(shared), db: database.connect().await }
+    let hashes = Arc::new(HashPool::new(1, Algorithm::Scrypt(HashParams::default())));
+    App { shared: Arc::new(shared), db: database.connect().await, hashes }
 }
 
 impl Stage {

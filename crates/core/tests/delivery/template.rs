@@ -163,7 +163,11 @@ fn all_problems_are_told_at_once_with_their_options() {
     let keys: Vec<_> = Templates::load(&options).err().unwrap().into_iter().map(|problem| problem.key).collect();
     assert_eq!(
         keys,
-        ["options.password_reset.subject", "options.password_reset.sms_body", "options.password_changed_notice.subject"]
+        [
+            "options.password_reset.subject",
+            "options.password_reset.sms_body",
+            "options.password_changed_notice.subject"
+        ]
     );
 }
 
