@@ -101,6 +101,7 @@ pub struct Route {
 }
 
 impl Route {
+    /// A row with no limit, closed during a deletion, that reveals nothing: what is more is asked for below.
     const fn new(method: Method, path: &'static str, namespace: Namespace, gate: Gate, handler: Handler) -> Self {
         let limiters = &[];
         Self { method, path, namespace, gate, limiters, may_reveal: false, during_deletion: false, handler }
