@@ -102,7 +102,7 @@ pub(crate) async fn application(database: &TestDatabase, env: Env) -> App {
         wake: Notify::new(),
         faults: None,
     };
-    let hashes = Arc::new(HashPool::new(1, Algorithm::Scrypt(HashParams::default())));
+    let hashes = Arc::new(HashPool::new(8, Algorithm::Scrypt(HashParams { log_n: 10, r: 8, p: 1 })));
     App { shared: Arc::new(shared), db: database.connect().await, hashes }
 }
 
