@@ -340,6 +340,9 @@ pub static TABLE: &[Route] = &[
 pub fn pages(admin_path: &str) -> Vec<Route> {
     let at = |page: &str| -> &'static str { Box::leak(format!("{admin_path}{page}").into_boxed_str()) };
     vec![
+        Route::plain(Method::GET, at("/inbox"), |call| Box::pin(inbox::page(call))),
+        Route::plain(Method::GET, at("/inbox.css"), |call| Box::pin(inbox::style(call))),
+        Route::plain(Method::GET, at("/inbox.js"), |call| Box::pin(inbox::script(call))),
         Route::plain(Method::GET, at("/inbox.json"), |call| Box::pin(inbox::list(call))),
         Route::plain(Method::DELETE, at("/inbox.json"), |call| Box::pin(inbox::clear(call))),
     ]
