@@ -58,4 +58,14 @@ impl App {
         let now = self.shared.env.clock.now();
         Ok(Ctx { tx: self.db.begin().await?, now, shared: Arc::clone(&self.shared) })
     }
+
+    /// Asks the database the smallest question.
+    ///
+    /// # Errors
+    /// 503 when it does not answer.
+    pub async fn check_ready(&self) -> Result<(), Error> {
+        let mut tx = self.db.read().await?;
+        cr_db::migrate::state::find(&mut tx, cr_db::migrate::state::VERIFICATION_SINCE).await?;
+        Ok(tx.commit().await?)
+    }
 }

@@ -49,7 +49,7 @@ mod tests {
 
     use super::*;
 
-    /// SplitMix64: evenly spread and the same at every run.
+    /// `SplitMix64`: evenly spread and the same at every run.
     struct Even(AtomicU64);
 
     impl Rng for Even {

@@ -2,7 +2,9 @@
 //! that transaction. Counters of limits are committed before what they guard.
 
 pub mod complete_password_reset;
+pub mod create_api_key;
 pub mod create_customer;
+pub mod create_user;
 pub mod login;
 pub mod refresh_token;
 pub mod register;

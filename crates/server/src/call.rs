@@ -8,6 +8,7 @@ use std::sync::Arc;
 use cr_core::app::App;
 use cr_core::error::Error;
 use cr_core::modules::auth::token::AuthClaims;
+use cr_core::modules::customer::Customer;
 use http::{HeaderMap, Method, header};
 use serde_json::{Map, Value};
 
@@ -41,6 +42,8 @@ pub struct Call {
     pub auth: Option<AuthContext>,
     /// Whose request this is; `None` when a trusted proxy did not say, which means: no address limit.
     pub address: Option<IpAddr>,
+    /// The address at the other end of the socket, whoever the client is.
+    pub peer: Option<IpAddr>,
     /// Whether a trusted proxy said that the client came by TLS.
     pub secure: bool,
     /// Goes into the logs and back to the client.
@@ -54,6 +57,8 @@ pub struct AuthContext {
     pub claims: AuthClaims,
     /// Whether they came with the session cookie.
     pub from_session: bool,
+    /// The customer, where the gate looked it up: loaded once a request.
+    pub customer: Option<Box<Customer>>,
 }
 
 impl Call {
@@ -83,6 +88,15 @@ impl Call {
     /// 401 when nobody is authenticated, which only an optional or public gate lets happen.
     pub fn claims(&self) -> Result<&AuthClaims, Error> {
         self.auth.as_ref().map(|auth| &auth.claims).ok_or_else(Error::unauthenticated)
+    }
+
+    /// The customer that the gate let in.
+    ///
+    /// # Errors
+    /// 401 when the row's gate is not [`crate::routes::Gate::Customer`].
+    pub fn customer(&self) -> Result<&Customer, Error> {
+        let customer = self.auth.as_ref().and_then(|auth| auth.customer.as_deref());
+        customer.ok_or_else(Error::unauthenticated)
     }
 
     /// What an address limit counts by: the address, in IPv6 its /64.

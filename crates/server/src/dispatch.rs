@@ -93,6 +93,7 @@ async fn answer(
         headers: parts.headers.clone(),
         auth: None,
         address: origin.address,
+        peer: peer.map(|peer| peer.ip()),
         secure: origin.secure,
         request_id: request_id.to_owned(),
     };

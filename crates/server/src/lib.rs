@@ -8,9 +8,15 @@
 //! let response = router.oneshot(http::Request::get("/health").body(axum::body::Body::empty())?).await?;
 //! ```
 
+pub mod access;
+pub mod admin;
+pub mod api;
 pub mod body;
 pub mod call;
+pub mod cli;
 pub mod client_address;
+pub mod config;
+pub mod credentials;
 pub mod dispatch;
 pub mod fields;
 pub mod json;
@@ -18,7 +24,9 @@ pub mod middlewares;
 pub mod query;
 pub mod respond;
 pub mod routes;
+pub mod run;
 pub mod session;
+pub mod start;
 pub mod state;
 pub mod validation;
 

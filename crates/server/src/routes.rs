@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 use cr_core::error::Error;
 use http::Method;
 
+use crate::admin::inbox;
+use crate::api::auth::actor_type::auth_provider;
+use crate::api::{auth, health, store};
 use crate::call::Handler;
 use crate::query;
 
@@ -200,8 +203,9 @@ impl Found<'_> {
 
 impl Routes {
     /// Cuts and sorts a table.
-    pub fn new(table: &'static [Route]) -> Self {
-        let mut rows: Vec<Row> = table.iter().map(|route| Row { route, segments: segments_of(route.path) }).collect();
+    pub fn new(table: impl IntoIterator<Item = &'static Route>) -> Self {
+        let mut rows: Vec<Row> =
+            table.into_iter().map(|route| Row { route, segments: segments_of(route.path) }).collect();
         rows.sort_by_key(|row| {
             row.segments.iter().map(|segment| matches!(segment, Segment::Parameter(_))).collect::<Vec<_>>()
         });
@@ -241,6 +245,7 @@ impl Row {
             match segment {
                 Segment::Static(text) if text.eq_ignore_ascii_case(part) => {}
                 Segment::Static(_) => return None,
+                Segment::Parameter("auth_provider") if !OWNED_PROVIDERS.contains(&part) => return None,
                 Segment::Parameter(name) => params.push((*name, part)),
             }
         }
@@ -260,46 +265,84 @@ fn segments_of(pattern: &'static str) -> Vec<Segment> {
         .collect()
 }
 
-/// Every route, in the order in which Medusa registers them where that shows.
-pub static TABLE: &[Route] =
-    &[
-        Route::auth(Method::POST, "/auth/token/refresh", Gate::BearerIdentity, PENDING).may_reveal(),
-        Route::auth(Method::POST, "/auth/session", Gate::BearerActor, PENDING).may_reveal(),
-        Route::auth(Method::DELETE, "/auth/session", Gate::Session, PENDING).may_reveal(),
-        Route::auth(Method::POST, "/auth/{actor_type}/{auth_provider}/register", Gate::Public, PENDING)
-            .limits(&[Limiter::RegistrationsPerAddress])
-            .may_reveal(),
-        Route::auth(Method::POST, "/auth/{actor_type}/{auth_provider}/reset-password", Gate::Public, PENDING)
-            .limits(&[Limiter::Resets, Limiter::SendsPerAddress, Limiter::SendsPerChannel]),
-        Route::auth(Method::POST, "/auth/{actor_type}/{auth_provider}/update", Gate::Public, PENDING),
-        Route::auth(Method::GET, "/auth/{actor_type}/{auth_provider}/callback", Gate::Public, PENDING),
-        Route::auth(Method::POST, "/auth/{actor_type}/{auth_provider}/callback", Gate::Public, PENDING),
-        Route::auth(Method::POST, "/auth/{actor_type}/{auth_provider}", Gate::Public, PENDING)
-            .limits(&[Limiter::LoginFailures, Limiter::LoginFailuresPerAddress]),
-        Route::auth(Method::GET, "/auth/{actor_type}/{auth_provider}", Gate::Public, PENDING)
-            .limits(&[Limiter::LoginFailures, Limiter::LoginFailuresPerAddress]),
-        Route::store(Method::POST, "/store/customers", Gate::Registrant, PENDING)
-            .limits(&[Limiter::ReferralGuesses])
-            .may_reveal(),
-        Route::store(Method::GET, "/store/customers/me", Gate::Customer, PENDING).may_reveal(),
-        Route::store(Method::POST, "/store/customers/me", Gate::Customer, PENDING).may_reveal(),
-        Route::store(Method::PATCH, "/store/customers/me", Gate::Customer, PENDING).may_reveal(),
-        Route::store(Method::POST, "/store/customers/otp/send", Gate::OptionalCustomer, PENDING).limits(&[
-            Limiter::WrongCodes,
-            Limiter::ResendThrottleSeconds,
-            Limiter::SendsPerSubject,
-            Limiter::SendsPerDestination,
-            Limiter::SendsPerAddress,
-            Limiter::SendsPerChannel,
-        ]),
-        Route::store(Method::POST, "/store/customers/otp/verify", Gate::OptionalCustomer, PENDING)
-            .limits(&[Limiter::MaxAttempts, Limiter::WrongCodes]),
-        Route::plain(Method::GET, "/health", PENDING),
-        Route::plain(Method::GET, "/health/ready", PENDING),
-    ];
+/// The auth providers whose routes are ours. Their names are compared with case, as Medusa compares provider ids.
+pub const OWNED_PROVIDERS: [&str; 2] = ["emailpass", "phonepass"];
 
-/// Stands in for a handler that is not written yet.
-const PENDING: Handler = |_| Box::pin(async { Err(Error::unavailable("This route is not written yet", 3600)) });
+/// Every route, in the order in which Medusa registers them where that shows.
+pub static TABLE: &[Route] = &[
+    Route::auth(Method::POST, "/auth/token/refresh", Gate::BearerIdentity, |call| {
+        Box::pin(auth::token::refresh::post(call))
+    })
+    .may_reveal(),
+    Route::auth(Method::POST, "/auth/session", Gate::BearerActor, |call| Box::pin(auth::session::post(call)))
+        .may_reveal(),
+    Route::auth(Method::DELETE, "/auth/session", Gate::Session, |call| Box::pin(auth::session::delete(call)))
+        .may_reveal(),
+    Route::auth(Method::POST, "/auth/{actor_type}/{auth_provider}/register", Gate::Public, |call| {
+        Box::pin(auth_provider::register::post(call))
+    })
+    .limits(&[Limiter::RegistrationsPerAddress])
+    .may_reveal(),
+    Route::auth(Method::POST, "/auth/{actor_type}/{auth_provider}/reset-password", Gate::Public, |call| {
+        Box::pin(auth_provider::reset_password::post(call))
+    })
+    .limits(&[Limiter::Resets, Limiter::SendsPerAddress, Limiter::SendsPerChannel]),
+    Route::auth(Method::POST, "/auth/{actor_type}/{auth_provider}/update", Gate::Public, |call| {
+        Box::pin(auth_provider::update::post(call))
+    }),
+    Route::auth(Method::GET, "/auth/{actor_type}/{auth_provider}/callback", Gate::Public, |call| {
+        Box::pin(auth_provider::callback::get(call))
+    }),
+    Route::auth(Method::POST, "/auth/{actor_type}/{auth_provider}/callback", Gate::Public, |call| {
+        Box::pin(auth_provider::callback::post(call))
+    }),
+    Route::auth(Method::POST, "/auth/{actor_type}/{auth_provider}", Gate::Public, |call| {
+        Box::pin(auth_provider::post(call))
+    })
+    .limits(&[Limiter::LoginFailures, Limiter::LoginFailuresPerAddress]),
+    Route::auth(Method::GET, "/auth/{actor_type}/{auth_provider}", Gate::Public, |call| {
+        Box::pin(auth_provider::get(call))
+    })
+    .limits(&[Limiter::LoginFailures, Limiter::LoginFailuresPerAddress]),
+    Route::store(Method::POST, "/store/customers", Gate::Registrant, |call| Box::pin(store::customers::post(call)))
+        .may_reveal(),
+    Route::store(Method::GET, "/store/customers/me", Gate::Customer, |call| Box::pin(store::customers::me::get(call)))
+        .may_reveal(),
+    Route::store(Method::POST, "/store/customers/me", Gate::Customer, |call| {
+        Box::pin(store::customers::me::post(call))
+    })
+    .may_reveal(),
+    Route::store(Method::PATCH, "/store/customers/me", Gate::Customer, |call| {
+        Box::pin(store::customers::me::patch(call))
+    })
+    .may_reveal(),
+    Route::store(Method::POST, "/store/customers/otp/send", Gate::OptionalCustomer, |call| {
+        Box::pin(store::customers::otp::send::post(call))
+    })
+    .limits(&[
+        Limiter::WrongCodes,
+        Limiter::ResendThrottleSeconds,
+        Limiter::SendsPerSubject,
+        Limiter::SendsPerDestination,
+        Limiter::SendsPerAddress,
+        Limiter::SendsPerChannel,
+    ]),
+    Route::store(Method::POST, "/store/customers/otp/verify", Gate::OptionalCustomer, |call| {
+        Box::pin(store::customers::otp::verify::post(call))
+    })
+    .limits(&[Limiter::MaxAttempts, Limiter::WrongCodes]),
+    Route::plain(Method::GET, "/health", |call| Box::pin(health::get(call))),
+    Route::plain(Method::GET, "/health/ready", |call| Box::pin(health::ready::get(call))),
+];
+
+/// The rows below `{admin.path}`, which only the configuration knows. Made once a process, since rows live as long as it does.
+pub fn pages(admin_path: &str) -> Vec<Route> {
+    let at = |page: &str| -> &'static str { Box::leak(format!("{admin_path}{page}").into_boxed_str()) };
+    vec![
+        Route::plain(Method::GET, at("/inbox.json"), |call| Box::pin(inbox::list(call))),
+        Route::plain(Method::DELETE, at("/inbox.json"), |call| Box::pin(inbox::clear(call))),
+    ]
+}
 
 #[cfg(test)]
 mod tests {

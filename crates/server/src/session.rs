@@ -34,7 +34,7 @@ pub fn open(state: &ServerState, claims: &AuthClaims, secure: bool) -> Result<Op
         return Ok(None);
     }
     let plain = serde_json::to_vec(claims).map_err(Error::internal)?;
-    let sealed = state.http.keys.seal(Seal::Session, COOKIE, &plain);
+    let sealed = state.keys().seal(Seal::Session, COOKIE, &plain);
     let ends = Timestamp::from_seconds(claims.exp).unwrap_or_else(|| state.now());
     set_cookie(&sealed, ends.as_datetime(), state.production()).map(Some)
 }

@@ -1,12 +1,13 @@
 //! What every request can reach: the product, the HTTP settings, and the three questions that only the database answers.
 
 use std::pin::Pin;
-use std::sync::Arc;
 
 use cr_core::app::App;
 use cr_core::error::Error;
 use cr_core::keys::Keys;
 use cr_core::modules::auth::token::AuthClaims;
+use cr_core::modules::customer::Customer;
+use cr_core::providers::notification::local::LocalInbox;
 use cr_types::timestamp::Timestamp;
 
 use crate::client_address::TrustedProxies;
@@ -23,8 +24,6 @@ pub struct ServerState {
 
 /// Settings and seams of the HTTP side.
 pub struct Http {
-    /// Signs tokens and seals the session cookie.
-    pub keys: Arc<Keys>,
     /// `http.storeCors`, for `/store`.
     pub store_cors: Cors,
     /// `http.adminCors`, for `/admin`.
@@ -42,12 +41,19 @@ pub struct Http {
     pub access: Box<dyn Access>,
     /// The table.
     pub routes: Routes,
+    /// What the `local` provider keeps, in development.
+    pub inbox: Option<LocalInbox>,
 }
 
 impl ServerState {
     /// The present, for what is decided before a workflow begins.
     pub fn now(&self) -> Timestamp {
         self.app.shared.env.clock.now()
+    }
+
+    /// Signs tokens and seals the session cookie.
+    pub fn keys(&self) -> &Keys {
+        &self.app.shared.keys
     }
 
     /// Whether `NODE_ENV` is `production`.
@@ -83,12 +89,17 @@ pub trait Access: Send + Sync {
 }
 
 /// What became of a token's customer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum LiveCustomer {
     /// Lives, has an account, and the token is not older than the identity's `cr_not_before`.
-    Live,
+    Live(Box<Customer>),
     /// No such account any more, or the token's sessions were ended.
     Gone,
     /// Lives, but an account deletion is confirmed and not yet run.
-    DeletionPending,
+    DeletionPending {
+        /// The customer.
+        customer: Box<Customer>,
+        /// When it is due.
+        scheduled_at: Option<Timestamp>,
+    },
 }

@@ -17,11 +17,13 @@ use cr_core::env::Env;
 
 pub mod database;
 pub mod frozen;
+pub mod medusa;
 pub mod node;
 pub mod postgres;
 
-pub use database::TestDatabase;
+pub use database::{Held, TestDatabase};
 pub use frozen::{Frozen, START, seeded};
+pub use medusa::{Stage, medusa_database, plugin_database};
 
 /// Frozen time at [`START`] and chance from a seed; the clock is returned besides, to be moved.
 pub fn env(seed: u64) -> (Env, Arc<Frozen>) {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Longest address in bytes. The grammar knows no limit, but PostgreSQL's unique indexes refuse a key beyond 2,704 bytes,
+/// Longest address in bytes. The grammar knows no limit, but a B-tree of `PostgreSQL` refuses a key beyond 2,704 bytes,
 /// and no mail server takes more than 320.
 const MAX_LENGTH_BYTES: usize = 1_024;
 

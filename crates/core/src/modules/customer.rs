@@ -2,3 +2,5 @@
 
 pub mod proof;
 pub mod view;
+
+pub use cr_db::models::customer::Customer;

@@ -75,7 +75,7 @@ impl HashPool {
     }
 
     /// Has a thread of ours do the work. If the caller goes away before its turn, it is not done at all.
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    pub(crate) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move || {
             if !answer.is_closed() {
@@ -238,7 +238,7 @@ mod tests {
     async fn a_panic_costs_one_answer_and_no_thread() {
         let pool = HashPool::new(4, Algorithm::Scrypt(CHEAP));
         for _ in 0..=thread::available_parallelism().map_or(1, NonZero::get) {
-            assert_eq!(pool.run(|| panic!("on purpose")).await.map(|()| ()).unwrap_err().kind, ErrorKind::Internal);
+            assert_eq!(pool.run::<()>(|| panic!("on purpose")).await.unwrap_err().kind, ErrorKind::Internal);
         }
         pool.verify_dummy("Secret123!".into()).await.unwrap();
     }
@@ -247,5 +247,14 @@ mod tests {
     async fn impossible_parameters_are_our_fault() {
         let pool = HashPool::new(4, Algorithm::Scrypt(HashParams { log_n: 15, r: 0, p: 1 }));
         assert_eq!(pool.hash("Secret123!".into(), [0; 32]).await.unwrap_err().kind, ErrorKind::Internal);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn hashing_gives_way_to_answering() {
+        let pool = HashPool::new(4, Algorithm::Scrypt(CHEAP));
+        let own = |thread| rustix::process::getpriority_process(Some(thread)).unwrap();
+        let hashing = pool.run(move || own(rustix::thread::gettid())).await.unwrap();
+        assert!(hashing >= NICENESS && own(rustix::thread::gettid()) < hashing);
     }
 }

@@ -94,7 +94,7 @@ fn derive(password: &[u8], salt: &[u8; SALT_BYTES], params: HashParams) -> Optio
 /// Whether a stored hash may make us work this much: log2 N 10 to 17, 64 MiB at most, p up to 4.
 fn is_bearable(params: HashParams) -> bool {
     let HashParams { log_n, r, p } = params;
-    let memory = 128 * u64::from(r) << u64::from(log_n.min(17));
+    let memory = (128 * u64::from(r)) << log_n.min(17);
     (10..=17).contains(&log_n) && (1..=MAX_P).contains(&p) && r >= 1 && memory <= MAX_MEMORY_BYTES
 }
 

@@ -13,9 +13,12 @@ use crate::modules::customer::view;
 ///
 /// # Errors
 /// When a statement fails.
-pub async fn run(app: &App, customer: &Customer) -> Result<Map<String, Value>, Error> {
+pub async fn run(app: &App, customer: &Customer, with_addresses: bool) -> Result<Map<String, Value>, Error> {
     if customer.has_stale_flag() {
         correct_flags(app, customer).await?;
+    }
+    if !with_addresses {
+        return Ok(view::body(customer, &[]));
     }
     let mut tx = app.db.read().await?;
     let addresses = customer_address::list(&mut tx, &customer.id).await?;

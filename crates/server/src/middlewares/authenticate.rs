@@ -5,6 +5,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cr_core::error::{Error, ErrorKind};
+use cr_core::modules::auth::session::deletion_pending;
 use cr_core::modules::auth::token::{self, AuthClaims};
 use http::header;
 use serde_json::Map;
@@ -103,7 +104,7 @@ async fn admin(call: &Call) -> Result<Option<AuthContext>, Error> {
     }
     let Some(token) = call.header(header::AUTHORIZATION.as_str()).and_then(basic_secret_key) else { return Ok(None) };
     let Some(key_id) = call.state.http.access.secret_key(&token).await? else { return Ok(None) };
-    Ok(Some(AuthContext { claims: api_key_claims(key_id), from_session: false }))
+    Ok(Some(AuthContext { claims: api_key_claims(key_id), from_session: false, customer: None }))
 }
 
 /// Passes a customer on if the account lives.
@@ -113,12 +114,12 @@ async fn admin(call: &Call) -> Result<Option<AuthContext>, Error> {
 async fn check_live(call: &Call, auth: AuthContext) -> Result<Option<AuthContext>, Error> {
     refuse_outstanding_factor(&auth.claims)?;
     match live_customer(&call.state, &auth.claims).await? {
-        LiveCustomer::Live => Ok(Some(auth)),
+        LiveCustomer::Live(customer) => Ok(Some(AuthContext { customer: Some(customer), ..auth })),
         LiveCustomer::Gone => Ok(None),
-        LiveCustomer::DeletionPending if call.route.is_some_and(|route| route.during_deletion) => Ok(Some(auth)),
-        LiveCustomer::DeletionPending => {
-            Err(Error::forbidden("account_deletion_pending", "Account deletion is scheduled"))
+        LiveCustomer::DeletionPending { customer, .. } if call.route.is_some_and(|route| route.during_deletion) => {
+            Ok(Some(AuthContext { customer: Some(customer), ..auth }))
         }
+        LiveCustomer::DeletionPending { scheduled_at, .. } => Err(deletion_pending(scheduled_at)),
     }
 }
 
@@ -130,14 +131,14 @@ fn session_or_bearer(call: &Call, actor_type: &str, is_enough: fn(&AuthContext) 
 
 /// The caller by the session cookie.
 fn from_session(call: &Call) -> Option<AuthContext> {
-    let claims = session::read(&call.state.http.keys, &call.headers, call.state.now())?;
-    Some(AuthContext { claims, from_session: true })
+    let claims = session::read(call.state.keys(), &call.headers, call.state.now())?;
+    Some(AuthContext { claims, from_session: true, customer: None })
 }
 
 /// The caller by the bearer token.
 fn from_bearer(call: &Call) -> Option<AuthContext> {
-    let claims = token::read_auth(&call.state.http.keys, call.bearer()?, call.state.now())?;
-    Some(AuthContext { claims, from_session: false })
+    let claims = token::read_auth(call.state.keys(), call.bearer()?, call.state.now())?;
+    Some(AuthContext { claims, from_session: false, customer: None })
 }
 
 /// Whether there is somebody behind the identity.

@@ -183,11 +183,12 @@ async fn take_column(cx: &mut Ctx, holder: &mut Customer, contact: ContactType) 
 pub async fn sync_credential(cx: &mut Ctx, own: &CustomerId, contact: ContactType, value: &str) -> Result<(), Error> {
     cx.step("sync-phonepass-entity-id")?;
     let credentials = provider_identity::list_of_customer(&mut cx.tx, own).await?;
-    let mut existing = credentials.iter().filter(|row| row.provider == contact.provider()).peekable();
-    if existing.peek().is_some() {
-        if let Some(row) = existing.find(|row| row.entity_id != value) {
-            provider_identity::update_entity_id(&mut cx.tx, &row.id, value, cx.now).await?;
-        }
+    let exists = credentials.iter().any(|row| row.provider == contact.provider());
+    let elsewhere = credentials.iter().find(|row| row.provider == contact.provider() && row.entity_id != value);
+    if let Some(row) = elsewhere {
+        provider_identity::update_entity_id(&mut cx.tx, &row.id, value, cx.now).await?;
+    }
+    if exists {
         return Ok(());
     }
     if !cx.shared.options.login_identifier.takes(contact) {

@@ -66,7 +66,9 @@ impl Smtp {
             tls = tls.add_root_certificate(certificate);
         }
         if address.credentials.is_some() && matches!(address.encryption, Encryption::None | Encryption::Opportunistic) {
-            tracing::warn!("The mail server's password may go over the network in the clear; use smtps:// or tls=required");
+            tracing::warn!(
+                "The mail server's password may go over the network in the clear; use smtps:// or tls=required"
+            );
         }
         Ok(Self {
             tls: tls.build().map_err(|error| ("options.url", format!("TLS cannot be prepared: {error}")))?,
@@ -173,8 +175,8 @@ impl NotificationProvider for Smtp {
 /// A part in quoted-printable, which every server takes whatever the line lengths and characters.
 fn part(content_type: ContentType, content: &str) -> Result<SinglePart, Failure> {
     let content = content.replace("\r\n", "\n").replace('\n', "\r\n");
-    let body = Body::new_with_encoding(content, ContentTransferEncoding::QuotedPrintable)
-        .map_err(|_| Failure::Unsendable)?;
+    let body =
+        Body::new_with_encoding(content, ContentTransferEncoding::QuotedPrintable).map_err(|_| Failure::Unsendable)?;
     Ok(SinglePart::builder().header(content_type).body(body))
 }
 

@@ -56,7 +56,8 @@ impl ServerAddress {
         if host.is_empty() {
             return Err(problem("Must name a host"));
         }
-        let decode = |part| percent_decode(part).ok_or_else(|| problem("User or password is not percent-encoded UTF-8"));
+        let decode =
+            |part| percent_decode(part).ok_or_else(|| problem("User or password is not percent-encoded UTF-8"));
         let credentials = match (url.username(), url.password()) {
             ("", None) => None,
             (user, Some(password)) => Some((decode(user)?, decode(password)?)),

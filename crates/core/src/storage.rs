@@ -1,0 +1,32 @@
+//! What the programs around the rules need of the database: opening it, migrating it. Statements stay in `cr-db`.
+
+pub use cr_db::migrate::{self, Report, Status};
+pub use cr_db::{Database, DatabaseKind, DatabaseSettings, DbError};
+
+use cr_types::timestamp::Timestamp;
+
+/// When `migrate` first ran: accounts older than that may log in unverified.
+///
+/// # Errors
+/// When the database was not migrated.
+pub async fn verification_since(db: &Database) -> Result<Option<Timestamp>, DbError> {
+    let mut tx = db.read().await?;
+    let found = migrate::state::find(&mut tx, migrate::state::VERIFICATION_SINCE).await?;
+    tx.commit().await?;
+    match found.map(|text| text.parse()) {
+        None => Ok(None),
+        Some(Ok(moment)) => Ok(Some(moment)),
+        Some(Err(_)) => Err(DbError::Inconsistent("cr_state.verification_since is no moment".to_owned())),
+    }
+}
+
+/// Whether Medusa made the database; what `publishableKey: auto` asks.
+///
+/// # Errors
+/// When the database was not migrated.
+pub async fn is_medusa_made(db: &Database) -> Result<bool, DbError> {
+    let mut tx = db.read().await?;
+    let found = migrate::state::find(&mut tx, migrate::state::MEDUSA_MADE).await?;
+    tx.commit().await?;
+    Ok(found.as_deref() == Some("true"))
+}

@@ -1,0 +1,37 @@
+//! The questions about a caller, asked of the database.
+
+use cr_core::app::App;
+use cr_core::error::ErrorKind;
+use cr_core::modules::api_key;
+use cr_core::modules::auth::session;
+use cr_core::modules::auth::token::AuthClaims;
+
+use crate::state::{Access, Answer, LiveCustomer};
+
+/// [`Access`] by the product's own database.
+pub struct DatabaseAccess(pub App);
+
+impl Access for DatabaseAccess {
+    fn publishable_key<'a>(&'a self, token: &'a str) -> Answer<'a, bool> {
+        Box::pin(api_key::is_publishable(&self.0, token))
+    }
+
+    fn secret_key<'a>(&'a self, token: &'a str) -> Answer<'a, Option<String>> {
+        Box::pin(api_key::find_secret(&self.0, token))
+    }
+
+    fn live_customer<'a>(&'a self, claims: &'a AuthClaims) -> Answer<'a, LiveCustomer> {
+        Box::pin(async move {
+            let mut tx = self.0.db.read().await?;
+            let found = match session::live_customer(&mut tx, claims).await {
+                Err(error) if error.kind == ErrorKind::Unauthenticated => return Ok(LiveCustomer::Gone),
+                other => other?,
+            };
+            let customer = Box::new(found.customer);
+            if found.is_deletion_active {
+                return Ok(LiveCustomer::DeletionPending { customer, scheduled_at: found.deletion_scheduled_at });
+            }
+            Ok(LiveCustomer::Live(customer))
+        })
+    }
+}

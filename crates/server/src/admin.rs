@@ -1,0 +1,3 @@
+//! The pages that people look at, below `{admin.path}`.
+
+pub mod inbox;

@@ -1,0 +1,5 @@
+//! `/auth`.
+
+pub mod actor_type;
+pub mod session;
+pub mod token;

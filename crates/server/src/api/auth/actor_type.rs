@@ -1,0 +1,3 @@
+//! `/auth/{actor_type}`.
+
+pub mod auth_provider;

@@ -1,0 +1,31 @@
+//! `POST /auth/{actor_type}/{auth_provider}/reset-password`.
+
+use cr_core::error::Error;
+use cr_core::workflows::request_password_reset;
+use serde_json::json;
+
+use crate::call::Call;
+use crate::credentials;
+use crate::respond::Reply;
+use crate::validation::Object;
+
+/// Sends a link to whoever owns the contact: 201 `{}`, for unknown contacts too.
+///
+/// # Errors
+/// As [`request_password_reset::run`].
+pub async fn post(call: Call) -> Result<Reply, Error> {
+    credentials::check_allowed(&call)?;
+    let mut body = Object::strict(&call.body)?;
+    for key in ["identifier", "email", "phone", "email_or_phone"] {
+        body.optional_string(key);
+    }
+    body.finish()?;
+    let named = credentials::of_reset(&call, &call.body.as_object().cloned().unwrap_or_default())?;
+    let input = request_password_reset::Input {
+        actor_type: call.param("actor_type").to_owned(),
+        contact: named.contact,
+        identifier: named.text,
+    };
+    request_password_reset::run(call.app(), input).await?;
+    Reply::created_json(&json!({}))
+}

@@ -1,0 +1,4 @@
+//! `/store/customers/otp`.
+
+pub mod send;
+pub mod verify;

@@ -1,0 +1,115 @@
+//! Serving until told to stop: the listener, the delivery worker, the clockwork; and an end that loses nothing.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use axum::serve::ListenerExt as _;
+use cr_core::app::App;
+use cr_core::delivery::template::Templates;
+use cr_core::identifiers::PhoneNumber;
+use cr_core::jobs::prune;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::dispatch::router;
+use crate::start::Started;
+
+/// Seconds that requests in flight get to finish once a stop was asked for.
+const GRACE: Duration = Duration::from_secs(30);
+/// Between two prunings.
+const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+
+/// Serves on a listener until `stop`, then finishes requests in flight, settles the worker and closes the database.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(started: Started, listener: TcpListener, stop: CancellationToken) -> Result<()> {
+    let Started { state, worker } = started;
+    let app = state.app.clone();
+    let tasks = TaskTracker::new();
+    let workers_stop = CancellationToken::new();
+    tasks.spawn(worker.run(workers_stop.clone()));
+    tasks.spawn(prune_hourly(app.clone(), workers_stop.clone()));
+    tasks.spawn_blocking(PhoneNumber::warm_up);
+
+    let service = router(Arc::clone(&state)).into_make_service_with_connect_info::<SocketAddr>();
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "A connection could not be set to send at once");
+        }
+    });
+    let graceful = {
+        let stop = stop.clone();
+        axum::serve(listener, service).with_graceful_shutdown(async move { stop.cancelled().await })
+    };
+    let deadline = async {
+        stop.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        ended = graceful => ended.context("the listener failed")?,
+        () = deadline => tracing::warn!("Requests were still in flight after {} seconds; they are cut", GRACE.as_secs()),
+    }
+    workers_stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+    app.db.close().await;
+    tracing::info!("Stopped");
+    Ok(())
+}
+
+async fn prune_hourly(app: App, stop: CancellationToken) {
+    loop {
+        match prune::run(&app).await {
+            Ok(0) => {}
+            Ok(rows) => tracing::info!(rows, "Pruned {rows} expired rows"),
+            Err(error) => tracing::warn!(%error, "Expired rows could not be pruned; tried again in an hour"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(PRUNE_EVERY) => {}
+        }
+    }
+}
+
+/// Cancelled by SIGTERM or SIGINT. SIGHUP reads the templates again; broken ones are told and the old ones stay.
+///
+/// # Errors
+/// When the process cannot listen to signals.
+pub fn on_signals(app: App) -> Result<CancellationToken> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let stop = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut reload = signal(SignalKind::hangup())?;
+    let token = stop.clone();
+    TaskTracker::new().spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = reload.recv() => reload_templates(&app),
+            }
+        }
+        tracing::info!("Stopping: requests in flight finish first");
+        token.cancel();
+    });
+    Ok(stop)
+}
+
+fn reload_templates(app: &App) {
+    match Templates::load(&app.shared.options) {
+        Ok(templates) => {
+            *app.shared.templates.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(templates);
+            tracing::info!("Templates were read again");
+        }
+        Err(problems) => {
+            for problem in problems {
+                tracing::error!("A template is wrong, the old ones stay: {}", crate::start::told_problem(&problem));
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! From a configuration to a running product: database, keys, templates, providers, and the state of the HTTP side.
+
+use std::sync::{Arc, RwLock};
+
+use anyhow::{Context as _, Result, anyhow};
+use cr_core::app::{App, Faults, Shared};
+use cr_core::delivery::retry::RetryPolicy;
+use cr_core::delivery::template::Templates;
+use cr_core::delivery::worker::Worker;
+use cr_core::env::Env;
+use cr_core::keys::Keys;
+use cr_core::options::PasswordHash;
+use cr_core::password::{Algorithm, HashParams, HashPool};
+use cr_core::providers::notification::smtp::{SMTP_TIMEOUT, SmtpOptions};
+use cr_core::providers::notification::twilio::TwilioOptions;
+use cr_core::providers::notification::webhook::WebhookOptions;
+use cr_core::providers::notification::{ProviderOptions, ProviderSettings, Providers};
+use cr_core::storage::{self, Database};
+use secrecy::SecretString;
+use tokio::sync::Notify;
+
+use crate::access::DatabaseAccess;
+use crate::client_address::TrustedProxies;
+use crate::config::{Config, ProviderConfig, ProviderKind, PublishableKeyRule};
+use crate::middlewares::cors::Cors;
+use crate::routes::{self, Routes};
+use crate::state::{Http, ServerState};
+
+/// Everything that runs, ready to be served.
+pub struct Started {
+    /// What requests reach.
+    pub state: Arc<ServerState>,
+    /// What delivers messages; runs beside the server.
+    pub worker: Worker,
+}
+
+/// The product alone, for commands that serve nothing. The database must be migrated.
+///
+/// # Errors
+/// When the database cannot be opened, was not migrated, or a template is wrong; each with a sentence.
+pub async fn build_app(config: &Config, env: Env, hashing: HashParams, faults: Option<Arc<dyn Faults>>) -> Result<App> {
+    let db = Database::connect(&config.database).await.context("the database cannot be opened")?;
+    let mut options = config.options.clone();
+    if options.verification_since.is_none() {
+        let text = storage::verification_since(&db).await.context("the database is not migrated; run `migrate`")?;
+        options.verification_since = text;
+    }
+    let templates = Templates::load(&options).map_err(|problems| {
+        let told: Vec<String> = problems.iter().map(told_problem).collect();
+        anyhow!("templates are wrong:\n- {}", told.join("\n- "))
+    })?;
+    let algorithm = match options.password_hash {
+        PasswordHash::Scrypt => Algorithm::Scrypt(hashing),
+        PasswordHash::Argon2id => Algorithm::Argon2id,
+    };
+    let shared = Shared {
+        keys: Keys::new(&config.http.jwt_secrets, &config.http.cookie_secret),
+        options,
+        templates: RwLock::new(Arc::new(templates)),
+        env,
+        wake: Notify::new(),
+        faults,
+    };
+    Ok(App { shared: Arc::new(shared), db, hashes: Arc::new(HashPool::new(config.http.hash_queue, algorithm)) })
+}
+
+/// The whole server around a product.
+///
+/// # Errors
+/// When a provider, a CORS list or the database's state is wrong; each with a sentence.
+pub async fn build(config: &Config, app: App) -> Result<Started> {
+    let settings: Vec<ProviderSettings> = config.notification.providers.iter().map(provider).collect();
+    let providers = Providers::build(&settings).map_err(|problems| {
+        let told: Vec<String> = problems
+            .iter()
+            .map(|problem| format!("notification.providers[{}].{}: {}", problem.index, problem.key, problem.message))
+            .collect();
+        anyhow!("notification providers are wrong:\n- {}", told.join("\n- "))
+    })?;
+    let medusa_made = storage::is_medusa_made(&app.db).await.context("the database cannot be read")?;
+    let mut table: Vec<&'static routes::Route> = routes::TABLE.iter().collect();
+    if !config.admin_disable && providers.inbox().is_some() {
+        table.extend(Vec::leak(routes::pages(&config.admin_path)).iter());
+    }
+    let http = Http {
+        store_cors: cors("storeCors", config.http.store_cors.as_deref())?,
+        admin_cors: cors("adminCors", config.http.admin_cors.as_deref())?,
+        auth_cors: cors("authCors", config.http.auth_cors.as_deref())?,
+        publishable_key_required: match config.http.publishable_key {
+            PublishableKeyRule::Auto => medusa_made,
+            PublishableKeyRule::Required => true,
+            PublishableKeyRule::Off => false,
+        },
+        trusted_proxies: TrustedProxies::from_networks(config.http.trust_proxy.clone()),
+        body_limit: config.http.body_limit,
+        access: Box::new(DatabaseAccess(app.clone())),
+        routes: Routes::new(table),
+        inbox: providers.inbox().cloned(),
+    };
+    let retry = config.notification.retry;
+    let policy =
+        RetryPolicy { attempts: retry.attempts, first_seconds: retry.first_seconds, max_seconds: retry.max_seconds };
+    let worker = Worker::new(app.clone(), providers, policy);
+    Ok(Started { state: Arc::new(ServerState { app, http }), worker })
+}
+
+/// A template's problem as a sentence.
+pub fn told_problem(problem: &cr_core::delivery::template::TemplateProblem) -> String {
+    format!("{}: {}", problem.key, problem.message)
+}
+
+fn cors(key: &str, text: Option<&str>) -> Result<Cors> {
+    Cors::parse(text.unwrap_or_default()).map_err(|problem| anyhow!("projectConfig.http.{key}: {problem}"))
+}
+
+/// A provider's entry as the core takes it.
+fn provider(config: &ProviderConfig) -> ProviderSettings {
+    let options = match &config.kind {
+        ProviderKind::Local => ProviderOptions::Local,
+        ProviderKind::Smtp { url, from } => ProviderOptions::Smtp(SmtpOptions {
+            url: url.clone(),
+            from: from.clone(),
+            ca_file: None,
+            timeout: SMTP_TIMEOUT,
+        }),
+        ProviderKind::Twilio { account_sid, auth_token, from, base_url } => ProviderOptions::Twilio(TwilioOptions {
+            account_sid: account_sid.clone(),
+            auth_token: auth_token.clone(),
+            from: from.clone(),
+            base_url: base_url.clone(),
+            ca_file: None,
+        }),
+        ProviderKind::Webhook { url, secret } => ProviderOptions::Webhook(WebhookOptions {
+            url: SecretString::from(url.clone()),
+            secret: secret.clone(),
+            ca_file: None,
+        }),
+    };
+    ProviderSettings { id: config.id.clone(), channels: config.channels.clone(), options }
+}
