@@ -130,6 +130,7 @@ fn one_of(input: &Map<String, Value>, keys: &[&'static str], identifier: Contact
     Ok(Some(Named { contact, text }))
 }
 
+/// 400 that lists the keys of which one is needed.
 fn exactly_one(keys: &[&str]) -> Error {
     Error::invalid_data(format!("Provide exactly one of: {}", keys.join(", ")))
 }

@@ -85,6 +85,7 @@ impl Reply {
         Self::new(status, ReplyBody::Empty)
     }
 
+    /// Status and body without any header.
     fn new(status: StatusCode, body: ReplyBody) -> Self {
         Self { status, body, headers: Vec::new() }
     }

@@ -87,6 +87,7 @@ impl<'a> Object<'a> {
         Self::of_map(query)
     }
 
+    /// Over any map: nothing asked for yet, nothing wrong yet.
     fn of_map(map: &'a Map<String, Value>) -> Self {
         Self { map, names: Vec::new(), issues: Vec::new(), late_issues: Vec::new(), passthrough: false }
     }

@@ -57,6 +57,7 @@ impl TestDatabase {
         Self::from_owned(postgres::create_empty().await)
     }
 
+    /// A database of the shared server, dropped with the value.
     fn from_owned(owner: postgres::Owned) -> Self {
         Self::Postgres { url: owner.url().to_owned(), owner }
     }

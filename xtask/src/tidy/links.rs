@@ -1,4 +1,4 @@
-//! Links of Markdown files lead somewhere, and a Markdown file that any text names is there.
+//! Links of Markdown files lead somewhere, and the files that texts name are there.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -19,6 +19,7 @@ pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
     for file in &files {
         if file.extension() == "md" {
             problems.extend(broken_links(root, file, &files));
+            problems.extend(missing_paths(root, file));
         }
         if ["md", "rs", "toml", "sql", "js", "mjs", "ts", ""].contains(&file.extension()) {
             problems.extend(unknown_names(file, &names));
@@ -99,6 +100,22 @@ fn slug(heading: &str) -> String {
             _ => None,
         })
         .collect()
+}
+
+/// Paths in backticks that begin at a folder of ours and are not there. A pattern (`<name>`, `{id}`, `*`, `…`) is none.
+fn missing_paths(root: &Path, file: &SourceFile) -> Vec<String> {
+    let mut problems = Vec::new();
+    for (number, line) in outside_code(&file.text) {
+        for (index, part) in line.split('`').enumerate() {
+            let is_path = index % 2 == 1
+                && ["crates/", "xtask/", "docs/", "e2e/", "oracle/"].iter().any(|folder| part.starts_with(folder))
+                && part.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-./".contains(letter));
+            if is_path && !root.join(part).exists() {
+                problems.push(format!("{}:{number}: there is no {part}", file.path));
+            }
+        }
+    }
+    problems
 }
 
 /// Lines that name a Markdown file which is not in the repository; addresses of other hosts may name what they like.

@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::repository::{self, SourceFile};
 
 /// The defaults that are compiled in.
-const DEFAULTS: &str = "crates/server/config.default.toml";
+const DEFAULTS: &str = "crates/server/src/config/config.default.toml";
 /// The reference that `cargo xtask codegen` writes.
 const REFERENCE: &str = "docs/CONFIGURATION.md";
 

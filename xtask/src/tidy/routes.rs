@@ -18,56 +18,61 @@ const FOLDER: &str = "crates/server/src/api";
 /// What a route file's functions are called, after Medusa's `GET`, `POST`, …
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
-/// Lists rows without a file and files without a row.
+/// Lists rows without their function and functions without their row.
 ///
 /// # Errors
 /// When a file cannot be read.
 pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
     let sources = repository::rust_files(root, "crates/server/src")?;
     let Some(table) = sources.iter().find(|file| file.path == TABLE) else { return Ok(Vec::new()) };
-    let expected: BTreeSet<String> = rows(&table.text).iter().map(|row| file_of(row)).collect();
-    let present: BTreeSet<String> =
-        sources.iter().filter(|file| is_route(file)).map(|file| file.path.clone()).collect();
-    let mut problems: Vec<String> =
-        expected.difference(&present).map(|path| format!("{TABLE} has a row for {path}, which is not there")).collect();
-    problems
-        .extend(present.difference(&expected).map(|path| format!("{path} handles a URL that {TABLE} does not have")));
+    let expected: BTreeSet<String> = rows(&table.text).iter().map(|(method, url)| function_of(method, url)).collect();
+    let present: BTreeSet<String> = sources.iter().flat_map(handlers).collect();
+    let mut problems: Vec<String> = expected
+        .difference(&present)
+        .map(|place| format!("{TABLE} has a row for {place}, which is not there"))
+        .collect();
+    problems.extend(present.difference(&expected).map(|place| format!("{place} has no row in {TABLE}")));
     if expected.is_empty() {
         problems.push(format!("{TABLE}: no row was found"));
     }
     Ok(problems)
 }
 
-/// The URLs in the table: every string literal before the tests that begins with one of the three roots.
-fn rows(table: &str) -> BTreeSet<String> {
-    let code = table.split("#[cfg(test)]").next().unwrap_or(table);
+/// Method and URL of each row of the table: `Method::POST, "/store/…"`, up to the tests.
+fn rows(table: &str) -> BTreeSet<(String, String)> {
+    let code: String = table
+        .lines()
+        .take_while(|line| !line.starts_with("#[cfg(test)]"))
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect();
     let mut found = BTreeSet::new();
-    for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
-        for (index, part) in line.split('"').enumerate() {
-            let inside = index % 2 == 1;
-            if inside && ["/auth/", "/store/", "/admin/"].iter().any(|root| part.starts_with(root)) {
-                found.insert(part.to_owned());
-            }
+    for row in code.split("Method::").skip(1) {
+        let Some((method, rest)) = row.split_once(',') else { continue };
+        let url = rest.trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next()).unwrap_or("");
+        if ["/auth/", "/store/", "/admin/"].iter().any(|root| url.starts_with(root)) {
+            found.insert((method.to_owned(), url.to_owned()));
         }
     }
     found
 }
 
-/// The file that a URL is handled in.
-fn file_of(url: &str) -> String {
+/// The function that a row is answered by, as `file::function`.
+fn function_of(method: &str, url: &str) -> String {
     let parts: Vec<String> = url
         .split('/')
         .filter(|part| !part.is_empty())
         .map(|part| part.trim_matches(['{', '}']).replace('-', "_"))
         .collect();
-    format!("{FOLDER}/{}.rs", parts.join("/"))
+    format!("{FOLDER}/{}.rs::{}", parts.join("/"), method.to_lowercase())
 }
 
-/// Whether a file under one of the three roots holds a handler, not only the modules below it.
-fn is_route(file: &SourceFile) -> bool {
+/// The handlers of a file under one of the three roots, as `file::function`; a file that only names the modules below it has
+/// none.
+fn handlers(file: &SourceFile) -> Vec<String> {
     let below_root =
         ["auth/", "store/", "admin/"].iter().any(|root| file.path.starts_with(&format!("{FOLDER}/{root}")));
-    below_root && METHODS.iter().any(|method| file.text.contains(&format!(" fn {method}(")))
+    let of_file = METHODS.iter().filter(|method| below_root && file.text.contains(&format!(" fn {method}(")));
+    of_file.map(|method| format!("{}::{method}", file.path)).collect()
 }
 
 #[cfg(test)]
@@ -81,19 +86,20 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_its_file() {
-        for (url, path) in [
-            ("/store/customers", "store/customers.rs"),
-            ("/store/customers/change-password", "store/customers/change_password.rs"),
-            ("/auth/{actor_type}/{auth_provider}/reset-password", "auth/actor_type/auth_provider/reset_password.rs"),
+    fn a_url_is_its_file_and_a_method_its_function() {
+        for (method, url, place) in [
+            ("GET", "/store/customers", "store/customers.rs::get"),
+            ("POST", "/store/customers/change-password", "store/customers/change_password.rs::post"),
+            ("POST", "/auth/{actor_type}/{auth_provider}/update", "auth/actor_type/auth_provider/update.rs::post"),
         ] {
-            assert_eq!(file_of(url), format!("{FOLDER}/{path}"), "{url}");
+            assert_eq!(function_of(method, url), format!("{FOLDER}/{place}"), "{url}");
         }
     }
 
     #[test]
-    fn rows_are_found_in_code_and_not_in_comments() {
-        let table = "// \"/store/old\"\nrow(Method::GET, \"/store/new\", \"/health\"),\n#[cfg(test)] \"/store/test\"";
-        assert_eq!(rows(table).into_iter().collect::<Vec<_>>(), ["/store/new"]);
+    fn rows_are_found_in_code_and_not_in_comments_or_tests() {
+        let table = "// Method::GET, \"/store/old\"\nRoute::store(\n    Method::GET,\n    \"/store/new\",\n\
+                     Route::plain(Method::GET, \"/health\")\n#[cfg(test)]\nMethod::GET, \"/store/test\"";
+        assert_eq!(rows(table).into_iter().collect::<Vec<_>>(), [("GET".to_owned(), "/store/new".to_owned())]);
     }
 }

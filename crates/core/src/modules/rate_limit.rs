@@ -86,6 +86,7 @@ fn key(name: &str, seconds: i64, subject: &str) -> String {
     format!("{name}:{seconds}:{subject}")
 }
 
+/// Whole seconds until the window of a key ends, at least 1.
 async fn wait(tx: &mut Tx, key: &str, now: Timestamp) -> Result<i64, Error> {
     let rows = cr_limit::list(tx, [key, key, key]).await?;
     Ok(rows.first().map_or(1, |row| row.resets_at.seconds_after(now).max(1)))

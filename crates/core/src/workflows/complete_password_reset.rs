@@ -93,6 +93,7 @@ fn check_agrees(
     if agrees { Ok(()) } else { Err(invalid()) }
 }
 
+/// 401 in Medusa's words, the same for every reason, so that a token cannot be probed.
 fn invalid() -> Error {
     Error::unauthorized("Invalid token")
 }

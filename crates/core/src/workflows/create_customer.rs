@@ -160,6 +160,10 @@ async fn check_free(cx: &mut Ctx, email: Option<&str>, phone: Option<&str>) -> R
     Ok(())
 }
 
+/// Writes the row, flags false whatever the request said.
+///
+/// # Errors
+/// When the statement fails.
 async fn insert(cx: &mut Ctx, input: &Input, email: Option<String>, phone: Option<String>) -> Result<Customer, Error> {
     let id = CustomerId::generate(cx.now, cx.bytes());
     let metadata = input.metadata.clone().map(Value::Object);

@@ -87,6 +87,10 @@ async fn record_token(
     Ok(token::issue_reset(&cx.shared.keys, &claims))
 }
 
+/// The message with its link; for an unknown account the same text about nobody, so that rendering costs as much.
+///
+/// # Errors
+/// When a statement fails.
 async fn message(
     cx: &mut Ctx,
     contact: ContactType,

@@ -26,6 +26,10 @@ pub async fn run(app: &App, customer: &Customer, with_addresses: bool) -> Result
     Ok(view::body(customer, &addresses))
 }
 
+/// Writes flags as false whose contact somebody changed past us, if they still are when the row is locked.
+///
+/// # Errors
+/// When a statement fails.
 async fn correct_flags(app: &App, customer: &Customer) -> Result<(), Error> {
     let mut cx = app.begin().await?;
     if customer::lock(&mut cx.tx, &customer.id).await?

@@ -269,6 +269,10 @@ fn throttle(section: &OtpSection) -> Vec<Rate> {
     vec![Rate { count: 1, seconds: section.resend_throttle_seconds }]
 }
 
+/// 429 with the seconds to wait, if there are any.
+///
+/// # Errors
+/// Then.
 fn refuse(seconds: Option<i64>) -> Result<(), Error> {
     match seconds {
         None => Ok(()),
@@ -279,6 +283,10 @@ fn refuse(seconds: Option<i64>) -> Result<(), Error> {
     }
 }
 
+/// The same for the budget of a whole channel, which somebody must look at.
+///
+/// # Errors
+/// When it is used up.
 fn refuse_channel(seconds: Option<i64>, channel: &str) -> Result<(), Error> {
     if seconds.is_some() {
         tracing::error!(channel, "The budget of all messages on {channel} is used up");
@@ -315,6 +323,10 @@ async fn own_customer(cx: &mut Ctx, claims: Option<&AuthClaims>) -> Result<Optio
     }
 }
 
+/// Whom a named contact means: the one account that may get a code there, else a decoy.
+///
+/// # Errors
+/// 400 for a contact of the other kind or of no valid form; or when a statement fails.
 async fn by_contact(
     cx: &mut Ctx,
     input: &Input,

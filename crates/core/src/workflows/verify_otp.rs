@@ -69,6 +69,10 @@ pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
     Ok(Output { contact, customer: body, login })
 }
 
+/// Which contact an OTP's purpose is about.
+///
+/// # Errors
+/// 400 `OTP is no longer valid` for a purpose that verifies none.
 fn contact(purpose: &str) -> Result<ContactType, Error> {
     [ContactType::Email, ContactType::Phone]
         .into_iter()
@@ -89,6 +93,7 @@ async fn lock_target(cx: &mut Ctx, otp: &OtpVerification, contact: ContactType) 
     if is_same && customer.has_account { Ok((customer, value)) } else { Err(guess::no_longer_valid()) }
 }
 
+/// The customer's present value, as stored.
 fn contact_of(customer: &Customer, contact: ContactType) -> Option<String> {
     match contact {
         ContactType::Email => customer.email.clone(),
@@ -142,6 +147,10 @@ async fn login_token(
     Ok(Some(session::issue(&cx.shared.keys, &cx.shared.options, subject, cx.now)))
 }
 
+/// What the answer shows: everything to the account's own identity, else id and flags alone.
+///
+/// # Errors
+/// When a statement fails.
 async fn body(cx: &mut Ctx, customer: &Customer, own: bool) -> Result<Map<String, Value>, Error> {
     if own {
         let addresses = cr_db::models::customer_address::list(&mut cx.tx, &customer.id).await?;

@@ -44,6 +44,10 @@ impl AuthIdentity {
         self.app_metadata.get("cr_not_before").and_then(Value::as_i64)
     }
 
+    /// Reads the row under another name of its id column, as joins have it.
+    ///
+    /// # Errors
+    /// [`DbError::Inconsistent`] when `app_metadata` is no object.
     pub(crate) fn from_columns(row: &impl Columns, id: &str) -> Result<Self, DbError> {
         let app_metadata = match row.optional_json("app_metadata")? {
             Some(Value::Object(map)) => map,

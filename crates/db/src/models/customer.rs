@@ -151,6 +151,10 @@ pub async fn find_session(tx: &mut Tx, id: &CustomerId, identity: &AuthIdentityI
         .transpose())
 }
 
+/// A customer with the columns joined to it; a null id means that there is no such row.
+///
+/// # Errors
+/// When a column has another type.
 fn session_from_row(row: &impl Columns) -> Result<Session, DbError> {
     let app_metadata = match row.optional_text("identity_id")? {
         Some(_) => Some(row.optional_json("app_metadata")?),

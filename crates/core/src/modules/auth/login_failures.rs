@@ -61,6 +61,10 @@ pub async fn check(app: &App, identifier: &str, address: Option<&str>, now: Time
     })
 }
 
+/// 429 while the identifier is shut.
+///
+/// # Errors
+/// Then.
 fn refuse_blocked(failures: Option<&LimitRow>, now: Timestamp) -> Result<(), Error> {
     match failures.and_then(|row| row.blocked_until).filter(|until| *until > now) {
         Some(until) => Err(rate_limit::refusal(until.seconds_after(now))),

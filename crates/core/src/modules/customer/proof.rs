@@ -92,6 +92,10 @@ pub async fn is_proven_elsewhere(
     Ok(false)
 }
 
+/// Proof wins: every account that holds the value unproven loses it.
+///
+/// # Errors
+/// 422 when another account has proven it; or when a statement fails.
 async fn take_from_others(cx: &mut Ctx, own: &CustomerId, contact: ContactType, value: &str) -> Result<(), Error> {
     if is_proven_elsewhere(cx, Some(own), contact, value).await? {
         return Err(taken(contact));

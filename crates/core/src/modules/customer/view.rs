@@ -68,6 +68,7 @@ pub fn address(address: &CustomerAddress) -> Value {
     Value::Object(body)
 }
 
+/// ISO 8601 with milliseconds, or null.
 fn time(moment: Option<Timestamp>) -> Value {
     moment.map_or(Value::Null, |moment| Value::from(moment.to_string()))
 }

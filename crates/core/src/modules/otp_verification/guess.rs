@@ -83,10 +83,12 @@ fn refusal(row: Option<&OtpVerification>, kind: OtpKind, max: i64, now: Timestam
     }
 }
 
+/// 401: malformed, forged, or a token of another kind.
 fn invalid_token() -> Error {
     Error::unauthorized("Invalid or expired token")
 }
 
+/// 400: the time of the code is over, whether or not it was used.
 fn expired() -> Error {
     Error::invalid_data("OTP has expired")
 }
@@ -96,6 +98,7 @@ pub fn no_longer_valid() -> Error {
     Error::invalid_data("OTP is no longer valid")
 }
 
+/// 400 with the code `otp_locked`: no guess is left.
 fn locked() -> Error {
     Error::not_allowed("Too many attempts. Request a new code.").code("otp_locked")
 }

@@ -60,6 +60,10 @@ pub fn projection(call: &Call) -> Result<Projection, Error> {
     Ok(projection)
 }
 
+/// A contact changes by a code alone.
+///
+/// # Errors
+/// 400 `not_allowed` when the body names one, whatever its value.
 fn refuse_contacts(call: &Call) -> Result<(), Error> {
     for (key, title) in [("email", "Email"), ("phone", "Phone")] {
         if call.body.get(key).is_some() {
