@@ -246,18 +246,11 @@ impl Row {
             match segment {
                 Segment::Static(text) if text.eq_ignore_ascii_case(part) => {}
                 Segment::Static(_) => return None,
-                Segment::Parameter("auth_provider") if is_foreign_provider(part) => return None,
                 Segment::Parameter(name) => params.push((*name, part)),
             }
         }
         parts.next().is_none().then_some(params)
     }
-}
-
-/// Whether a segment names a provider that is not ours. One that is badly encoded names none: the row fits, and its
-/// caller is told.
-fn is_foreign_provider(segment: &str) -> bool {
-    query::decode_segment(segment).is_ok_and(|provider| !OWNED_PROVIDERS.contains(&provider.as_str()))
 }
 
 /// A pattern's segments.
@@ -272,7 +265,8 @@ fn segments_of(pattern: &'static str) -> Vec<Segment> {
         .collect()
 }
 
-/// The auth providers whose routes are ours. Their names are compared with case, as Medusa compares provider ids.
+/// The auth providers that there are. Their names are compared with case, as Medusa compares provider ids; routes fit others
+/// too, and refuse them in Medusa's words.
 pub const OWNED_PROVIDERS: [&str; 2] = ["emailpass", "phonepass"];
 
 /// Every route, in the order in which Medusa registers them where that shows.
