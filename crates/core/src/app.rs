@@ -65,7 +65,7 @@ impl App {
     /// 503 when it does not answer.
     pub async fn check_ready(&self) -> Result<(), Error> {
         let mut tx = self.db.read().await?;
-        cr_db::migrate::state::find(&mut tx, cr_db::migrate::state::VERIFICATION_SINCE).await?;
+        cr_db::models::cr_state::find(&mut tx, cr_db::migrate::state::VERIFICATION_SINCE).await?;
         Ok(tx.commit().await?)
     }
 }

@@ -11,7 +11,7 @@ use cr_types::timestamp::Timestamp;
 /// When the database was not migrated.
 pub async fn verification_since(db: &Database) -> Result<Option<Timestamp>, DbError> {
     let mut tx = db.read().await?;
-    let found = migrate::state::find(&mut tx, migrate::state::VERIFICATION_SINCE).await?;
+    let found = cr_db::models::cr_state::find(&mut tx, migrate::state::VERIFICATION_SINCE).await?;
     tx.commit().await?;
     match found.map(|text| text.parse()) {
         None => Ok(None),
@@ -26,7 +26,7 @@ pub async fn verification_since(db: &Database) -> Result<Option<Timestamp>, DbEr
 /// When the database was not migrated.
 pub async fn is_medusa_made(db: &Database) -> Result<bool, DbError> {
     let mut tx = db.read().await?;
-    let found = migrate::state::find(&mut tx, migrate::state::MEDUSA_MADE).await?;
+    let found = cr_db::models::cr_state::find(&mut tx, migrate::state::MEDUSA_MADE).await?;
     tx.commit().await?;
     Ok(found.as_deref() == Some("true"))
 }

@@ -8,6 +8,7 @@ pub mod cr_limit;
 pub mod cr_outbox;
 pub mod cr_proof;
 pub mod cr_reset_token;
+pub mod cr_state;
 pub mod customer;
 pub mod customer_address;
 pub mod otp_verification;

@@ -42,8 +42,7 @@ pub async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Value
         drain(body).await;
         return Ok(Value::Object(Map::new()));
     };
-    let encoding =
-        headers.get(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?")).unwrap_or("identity");
+    let encoding = headers.get(header::CONTENT_ENCODING).map_or("identity", |value| value.to_str().unwrap_or("?"));
     let encoding = encoding.to_ascii_lowercase();
     let most = if encoding == "identity" { limit } else { limit.saturating_add(COMPRESSION_OVERHEAD) };
     let Ok(collected) = tokio::time::timeout(ARRIVAL, collect(body, most)).await else {
@@ -110,7 +109,7 @@ async fn drain(mut body: Body) {
     let dropping = async {
         let mut seen: usize = 0;
         while let Some(Ok(frame)) = body.frame().await {
-            seen = seen.saturating_add(frame.data_ref().map_or(0, bytes_len));
+            seen = seen.saturating_add(frame.data_ref().map_or(0, axum::body::Bytes::len));
             if seen > MOST_DRAINED {
                 return;
             }
@@ -118,11 +117,6 @@ async fn drain(mut body: Body) {
     };
     // A client that sends nothing more is answered all the same.
     let _ = tokio::time::timeout(ARRIVAL, dropping).await;
-}
-
-/// Bytes in one frame.
-fn bytes_len(data: &axum::body::Bytes) -> usize {
-    data.len()
 }
 
 /// Undoes the content encoding, never making more than `limit` bytes.
@@ -204,7 +198,7 @@ fn parse_json(text: &str) -> Result<Value, Error> {
 
 /// What of a header's word may be repeated in a sentence.
 fn printable(word: &str) -> String {
-    word.chars().filter(|character| character.is_ascii_graphic()).take(40).collect()
+    word.chars().filter(char::is_ascii_graphic).take(40).collect()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! The order is Medusa 2.11.2's; the first failure answers. CORS headers stand on failures too, where the route is known.
 
+use std::fmt::Write as _;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -183,27 +184,12 @@ fn encode_path(path: &str) -> String {
         if is_escape || is_plain {
             text.push(char::from(*byte));
         } else {
-            text.push_str(&format!("%{byte:02X}"));
+            // Writing to a `String` cannot fail.
+            let _ = write!(text, "%{byte:02X}");
         }
     }
     text
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn unknown_paths_are_repeated_encoded() {
-        for (path, printed) in [
-            ("/nope", "/nope"),
-            ("/nope<x>", "/nope%3Cx%3E"),
-            ("/nope%3Cx", "/nope%3Cx"),
-            ("/a%zz", "/a%25zz"),
-            ("/a\"{}", "/a%22%7B%7D"),
-            ("/ü", "/%C3%BC"),
-        ] {
-            assert_eq!(encode_path(path), printed, "{path}");
-        }
-    }
-}
+mod tests;

@@ -6,6 +6,9 @@
 use cr_core::error::Error;
 use serde_json::{Map, Value};
 
+use crate::query;
+use crate::validation::Object;
+
 /// The scalars of a customer in core's order, then our two flags.
 const SCALARS: [&str; 13] = [
     "id",
@@ -61,6 +64,18 @@ impl Projection {
         let (selected, starred) = split_stars(edited(fields));
         refuse_unknown(&selected, &starred)?;
         Ok(Self::of(&selected, &starred))
+    }
+
+    /// Reads the query of a route that takes `fields` and nothing else.
+    ///
+    /// # Errors
+    /// `invalid_data` for another key, a repeated one, or as [`Projection::parse`].
+    pub fn from_query(query: &Map<String, Value>) -> Result<Self, Error> {
+        let query = query::undotted(query)?;
+        let mut object = Object::query(&query);
+        let fields = object.optional_string("fields");
+        object.finish()?;
+        Self::parse(fields.as_deref())
     }
 
     /// Whether the addresses must be loaded.
@@ -302,6 +317,28 @@ mod tests {
     fn without_the_parameter_everything_comes() {
         let shown = Projection::parse(None).unwrap().apply(customer());
         assert_eq!(shown.keys().cloned().collect::<Vec<_>>().join(","), ALL);
+    }
+
+    /// What Medusa 2.11.2 answered to other queries.
+    #[test]
+    fn the_query_takes_fields_alone() {
+        for (text, message) in [
+            ("fields=id", None),
+            ("fields=+metadata", None),
+            ("", None),
+            (
+                "fields=id&fields=email",
+                Some("Invalid request: Expected type: 'string' for field 'fields', got: 'array'"),
+            ),
+            ("fields[]=id", Some("Invalid request: Expected type: 'string' for field 'fields', got: 'array'")),
+            ("foo=1&bar=2", Some("Invalid request: Unrecognized fields: 'foo, bar'")),
+            ("a.b=1", Some("Invalid request: Unrecognized fields: 'a'")),
+            ("a.b.c=1", Some("Key accessor more than 2 levels deep: a.b.c")),
+            ("foo=1&fields=nope", Some("Invalid request: Unrecognized fields: 'foo'")),
+        ] {
+            let told = Projection::from_query(&query::parse(text)).err().map(|error| error.message);
+            assert_eq!(told.as_deref(), message, "{text}");
+        }
     }
 
     #[test]

@@ -95,7 +95,7 @@ fn number_text(double: f64) -> String {
     }
 }
 
-/// serde_json's compact form, but for numbers.
+/// `serde_json`'s compact form, but for numbers.
 struct JavaScript;
 
 impl Formatter for JavaScript {
@@ -142,6 +142,17 @@ mod tests {
             (r#"{"__proto__":{"x":1},"a":{"__proto__":2,"b":1}}"#, r#"{"a":{"b":1}}"#),
         ] {
             assert_eq!(write(&parse(sent).unwrap()).unwrap(), read, "{sent}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_number_survives_printing_and_reading(double in proptest::num::f64::NORMAL | proptest::num::f64::ZERO) {
+            let text = number_text(double);
+            let read: f64 = text.parse().unwrap();
+            proptest::prop_assert!(read.total_cmp(&double).is_eq() || double == 0.0);
+            let Value::Number(number) = parse(&text).unwrap() else { panic!("{text}") };
+            proptest::prop_assert_eq!(write(&number).unwrap(), text);
         }
     }
 

@@ -35,7 +35,8 @@ pub fn parse_form(form: &str) -> Result<Map<String, Value>, Error> {
     let most_items = u64::try_from(count.max(100)).unwrap_or(u64::MAX);
     let mut root = Vec::new();
     for pair in form.split('&').filter(|pair| !pair.is_empty()) {
-        if pair.split('=').next().unwrap_or(pair).matches('[').count() > FORM_DEPTH {
+        let key = decode_part(pair.split('=').next().unwrap_or(pair));
+        if key.matches('[').count() > FORM_DEPTH {
             return Err(Error::invalid_data(format!("The form is nested deeper than {FORM_DEPTH} levels")));
         }
         place_pair(&mut root, pair, FORM_DEPTH, most_items);
@@ -334,6 +335,16 @@ mod tests {
             ("a.b=1", json!({"a.b": "1"})),
         ] {
             assert_eq!(Value::Object(parse(query)), read, "{query}");
+        }
+    }
+
+    proptest::proptest! {
+        /// Anybody can send anything here.
+        #[test]
+        fn any_text_is_read_as_something(text in "([a-z.=&\\[\\]%+0-9ü]|\\[\\]|\\[0\\]){0,60}") {
+            let read = parse(&text);
+            proptest::prop_assert!(parse_form(&text).is_ok() || text.contains('['));
+            proptest::prop_assert!(undotted(&read).is_ok() || text.contains('.') || text.contains('%'));
         }
     }
 

@@ -91,7 +91,7 @@ pub async fn build(config: &Config, app: App) -> Result<Started> {
             PublishableKeyRule::Required => true,
             PublishableKeyRule::Off => false,
         },
-        trusted_proxies: TrustedProxies::from_networks(config.http.trust_proxy.clone()),
+        trusted_proxies: TrustedProxies::new(config.http.trust_proxy.clone()),
         body_limit: config.http.body_limit,
         access: Box::new(DatabaseAccess(app.clone())),
         routes: Routes::new(table),

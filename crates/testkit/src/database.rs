@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use cr_db::{Database, DatabaseKind, DatabaseSettings};
+use cr_db::{Database, DatabaseKind, DatabaseSettings, DbError};
 use cr_types::timestamp::Timestamp;
 use serde_json::{Map, Value};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
@@ -104,18 +104,30 @@ impl TestDatabase {
     /// # Panics
     /// When the database refuses one.
     pub async fn sql(&self, sql: &str) {
+        self.try_sql(sql).await.unwrap_or_else(|error| panic!("{error:?}\n{sql}"));
+    }
+
+    /// Runs statements that the database may refuse.
+    ///
+    /// # Errors
+    /// When it does.
+    pub async fn try_sql(&self, sql: &str) -> Result<(), DbError> {
+        let sql = AssertSqlSafe(sql.to_owned());
         match self {
             Self::Sqlite { .. } => {
                 let mut connection = self.open_sqlite().await;
-                sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
-                connection.close().await.unwrap();
+                let result = sqlx::raw_sql(sql).execute(&mut connection).await;
+                connection.close().await?;
+                result?;
             }
             Self::Postgres { .. } => {
                 let mut connection = self.open_postgres().await;
-                sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
-                connection.close().await.unwrap();
+                let result = sqlx::raw_sql(sql).execute(&mut connection).await;
+                connection.close().await?;
+                result?;
             }
         }
+        Ok(())
     }
 
     /// The rows of one statement as JSON objects, equal from both databases: times as `2026-01-02T03:04:05.678Z`, JSON
@@ -171,6 +183,26 @@ impl TestDatabase {
         dump
     }
 
+    /// A transaction of somebody else's that ran the statement and stays open, with all its locks.
+    ///
+    /// # Panics
+    /// When the database refuses it.
+    pub async fn hold(&self, sql: &str) -> Held {
+        let sql = AssertSqlSafe(format!("begin; {sql}"));
+        match self {
+            Self::Sqlite { .. } => {
+                let mut connection = self.open_sqlite().await;
+                sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+                Held::Sqlite(connection)
+            }
+            Self::Postgres { .. } => {
+                let mut connection = self.open_postgres().await;
+                sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+                Held::Postgres(connection)
+            }
+        }
+    }
+
     /// A connection of the driver's, beside any pool.
     async fn open_sqlite(&self) -> SqliteConnection {
         let options: SqliteConnectOptions = self.url().parse().unwrap();
@@ -180,6 +212,33 @@ impl TestDatabase {
     /// A connection of the driver's, beside any pool.
     async fn open_postgres(&self) -> PgConnection {
         PgConnection::connect(self.url()).await.unwrap()
+    }
+}
+
+/// An open transaction of [`TestDatabase::hold`].
+pub enum Held {
+    /// On the file.
+    Sqlite(SqliteConnection),
+    /// On the server.
+    Postgres(PgConnection),
+}
+
+impl Held {
+    /// Commits it, and with that lets its locks go.
+    ///
+    /// # Panics
+    /// When the database refuses.
+    pub async fn commit(self) {
+        match self {
+            Self::Sqlite(mut connection) => {
+                sqlx::raw_sql("commit").execute(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+            }
+            Self::Postgres(mut connection) => {
+                sqlx::raw_sql("commit").execute(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+            }
+        }
     }
 }
 

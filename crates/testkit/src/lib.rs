@@ -1,4 +1,4 @@
-//! What tests share: a database of either kind, a frozen clock, seeded chance. Never part of the product.
+//! What tests share: a database of either kind, a frozen clock, seeded chance, Node. Never part of the product.
 //!
 //! ```
 //! use cr_testkit::TestDatabase;
@@ -17,10 +17,18 @@ use cr_core::env::Env;
 
 pub mod database;
 pub mod frozen;
+pub mod medusa;
+pub mod mime;
+pub mod node;
 pub mod postgres;
+pub mod smtp_sink;
+pub mod webhook_sink;
 
-pub use database::TestDatabase;
+pub use database::{Held, TestDatabase};
 pub use frozen::{Frozen, START, seeded};
+pub use medusa::{Stage, medusa_database, plugin_database};
+pub use smtp_sink::SmtpSink;
+pub use webhook_sink::WebhookSink;
 
 /// Frozen time at [`START`] and chance from a seed; the clock is returned besides, to be moved.
 pub fn env(seed: u64) -> (Env, Arc<Frozen>) {

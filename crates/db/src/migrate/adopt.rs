@@ -107,35 +107,35 @@ pub(super) async fn rows(connection: &mut PgConnection, now: Timestamp) -> Resul
 /// Read through `to_jsonb`, since a column may be missing where only some of the plugin's migrations ran.
 const COUNT_CODES: &str = "\
 select count(*)
-from otp_verification as row
-where to_jsonb(row) ->> 'kind' is null and to_jsonb(row) ->> 'subject_hmac' is null
-  and to_jsonb(row) ->> 'verified_at' is null and to_jsonb(row) ->> 'deleted_at' is null";
+from otp_verification as entry
+where to_jsonb(entry) ->> 'kind' is null and to_jsonb(entry) ->> 'subject_hmac' is null
+  and to_jsonb(entry) ->> 'verified_at' is null and to_jsonb(entry) ->> 'deleted_at' is null";
 
 const COUNT_REQUESTS: &str = "\
 select coalesce(sum(active - 1), 0)
 from (
   select count(*) as active
-  from account_deletion_request as row
-  where row.status in ('pending', 'confirmed') and to_jsonb(row) ->> 'deleted_at' is null
-  group by row.customer_id
+  from account_deletion_request as entry
+  where cast(entry.status as text) in ('pending', 'confirmed') and to_jsonb(entry) ->> 'deleted_at' is null
+  group by entry.customer_id
 ) as customers";
 
 const COUNT_LINKS: &str = "\
 select coalesce(sum(live - 1), 0)
 from (
   select count(*) as live
-  from referral_link as row
-  where to_jsonb(row) ->> 'deleted_at' is null
-  group by row.customer_id
+  from referral_link as entry
+  where to_jsonb(entry) ->> 'deleted_at' is null
+  group by entry.customer_id
 ) as customers";
 
 const COUNT_FLAGS: &str = "\
 select coalesce(sum(
-  case when to_jsonb(row) ->> 'email_verified' = 'true' and row.email is not null then 1 else 0 end
-  + case when to_jsonb(row) ->> 'phone_verified' = 'true' and row.phone is not null then 1 else 0 end
+  case when to_jsonb(entry) ->> 'email_verified' = 'true' and entry.email is not null then 1 else 0 end
+  + case when to_jsonb(entry) ->> 'phone_verified' = 'true' and entry.phone is not null then 1 else 0 end
 ), 0)
-from customer as row
-where row.deleted_at is null";
+from customer as entry
+where entry.deleted_at is null";
 
 /// What [`rows`] and the flags would change, without changing it.
 ///

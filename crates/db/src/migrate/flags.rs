@@ -6,13 +6,14 @@ use cr_types::timestamp::Timestamp;
 
 use super::state;
 use crate::error::DbError;
+use crate::models::cr_state;
 use crate::stamp::Stamp;
 use crate::tx::{Tx, on};
 
-/// E-mails are compared folded, so the proof holds the folded one.
+/// A proof is compared with the contact as it stands in `customer`.
 const ADOPT_EMAIL: &str = "\
 insert into cr_proof (customer_id, channel, value, proven_at)
-select id, 'email', lower(email), $1
+select id, 'email', email, $1
 from customer
 where email_verified = true and email is not null and deleted_at is null
 on conflict (customer_id, channel) do update set value = excluded.value, proven_at = excluded.proven_at
@@ -44,7 +45,7 @@ pub(super) async fn adopt(tx: &mut Tx, now: Timestamp) -> Result<u64, DbError> {
 /// # Errors
 /// When a statement fails.
 pub(super) async fn adopt_once(tx: &mut Tx, now: Timestamp) -> Result<u64, DbError> {
-    if state::find(tx, state::FLAGS_ADOPTED).await?.is_some() {
+    if cr_state::find(tx, state::FLAGS_ADOPTED).await?.is_some() {
         return Ok(0);
     }
     adopt(tx, now).await

@@ -1,6 +1,7 @@
 //! `cr_outbox`: messages that wait for delivery, and what became of them.
 //!
-//! A row is `pending` until a worker claims it, `sending` while that worker's lease holds, then `delivered` or `dead`.
+//! A row is `pending` until a worker claims it, `sending` while that worker's lease holds, then `delivered` or `dead`. While
+//! it is leased, `next_attempt_at` is the lease's end, so that one index finds all that is due.
 //! Claiming counts an attempt, and settling names the attempt it settles: a worker that was too slow, so that another
 //! claimed the row meanwhile, changes nothing. What may be retried and when is the caller's.
 
@@ -120,13 +121,12 @@ const CLAIM_SQLITE: &str = "
 with due as materialized (
   select id
   from cr_outbox
-  where (status = 'pending' and next_attempt_at <= $1)
-     or (status = 'sending' and lease_until <= $1)
+  where status in ('pending', 'sending') and next_attempt_at <= $1
   order by next_attempt_at, id
   limit $3
 )
 update cr_outbox
-set status = 'sending', attempts = attempts + 1, lease_until = $2, updated_at = $1
+set status = 'sending', attempts = attempts + 1, next_attempt_at = $2, lease_until = $2, updated_at = $1
 where id in (select id from due)
 returning id, channel, payload, template, trigger_type, receiver_id, idempotency_key,
           cast(attempts as bigint) as attempts, expires_at, created_at";
@@ -136,14 +136,13 @@ const CLAIM_POSTGRES: &str = "
 with due as materialized (
   select id
   from cr_outbox
-  where (status = 'pending' and next_attempt_at <= $1)
-     or (status = 'sending' and lease_until <= $1)
+  where status in ('pending', 'sending') and next_attempt_at <= $1
   order by next_attempt_at, id
   limit $3
   for update skip locked
 )
 update cr_outbox
-set status = 'sending', attempts = attempts + 1, lease_until = $2, updated_at = $1
+set status = 'sending', attempts = attempts + 1, next_attempt_at = $2, lease_until = $2, updated_at = $1
 where id in (select id from due)
 returning id, channel, payload, template, trigger_type, receiver_id, idempotency_key,
           cast(attempts as bigint) as attempts, expires_at, created_at";
@@ -182,7 +181,7 @@ pub async fn claim(
 }
 
 const NEXT_DUE: &str = "
-select min(case status when 'sending' then lease_until else next_attempt_at end) as next_due
+select min(next_attempt_at) as next_due
 from cr_outbox
 where status in ('pending', 'sending')";
 

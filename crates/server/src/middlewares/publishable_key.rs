@@ -12,28 +12,6 @@ const MISSING: &str = "Publishable API key required in the request header: x-pub
 /// A key that is unknown, secret or revoked; same source.
 const REFUSED: &str = "A valid publishable key is required to proceed with the request";
 
-/// `http.publishableKey`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PublishableKeyRule {
-    /// Asked for exactly where Medusa made the database.
-    Auto,
-    /// Asked for.
-    Required,
-    /// Not looked at.
-    Off,
-}
-
-impl PublishableKeyRule {
-    /// What the rule comes to, given whether Medusa made the database.
-    pub fn is_required(self, medusa_made: bool) -> bool {
-        match self {
-            Self::Auto => medusa_made,
-            Self::Required => true,
-            Self::Off => false,
-        }
-    }
-}
-
 /// Lets a request through that brings a good key, or needs none.
 ///
 /// # Errors
@@ -47,21 +25,4 @@ pub async fn check(call: &Call) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::not_allowed(REFUSED))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn auto_follows_the_database() {
-        for (rule, medusa_made, required) in [
-            (PublishableKeyRule::Auto, true, true),
-            (PublishableKeyRule::Auto, false, false),
-            (PublishableKeyRule::Required, false, true),
-            (PublishableKeyRule::Off, true, false),
-        ] {
-            assert_eq!(rule.is_required(medusa_made), required, "{rule:?} {medusa_made}");
-        }
-    }
 }

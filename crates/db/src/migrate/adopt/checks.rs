@@ -145,5 +145,25 @@ async fn drop_constraint(connection: &mut PgConnection, table: &str, name: &str)
 
 /// The text literals of a check, such as `a` and `b` of `CHECK ((purpose = ANY (ARRAY['a'::text, 'b'::text])))`.
 fn literals(definition: &str) -> BTreeSet<String> {
-    definition.split('\'').skip(1).step_by(2).map(str::to_owned).collect()
+    // A doubled quote stands for one; it is set aside while the single ones are split at.
+    let parts = definition.replace("''", "\0");
+    parts.split('\'').skip(1).step_by(2).map(|literal| literal.replace('\0', "'")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn literals_are_read_from_every_spelling_of_a_check() {
+        for (definition, expected) in [
+            ("CHECK ((a = ANY (ARRAY['x'::text, 'y'::text])))", vec!["x", "y"]),
+            ("CHECK (((a)::text = 'x'::text))", vec!["x"]),
+            ("CHECK ((a = ANY (ARRAY['on''hold'::text, 'x'::text])))", vec!["on'hold", "x"]),
+            ("CHECK ((length(a) > 3))", vec![]),
+        ] {
+            let expected: BTreeSet<_> = expected.into_iter().map(str::to_owned).collect();
+            assert_eq!(literals(definition), expected, "{definition}");
+        }
+    }
 }

@@ -98,7 +98,7 @@ pub(super) const TABLES: [Table; 3] = [
             ("customer_id", Text, Given),
             ("reason", Text, Allowed),
             ("deletion_scheduled_at", Time, Allowed),
-            ("status", Text, Given),
+            ("status", Text, Otherwise("'pending'")),
             ("cancelled_at", Time, Allowed),
             ("created_at", Time, Otherwise("now()")),
             ("updated_at", Time, Otherwise("now()")),

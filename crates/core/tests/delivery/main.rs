@@ -1,0 +1,8 @@
+//! Messages from `enqueue` to the socket, on both databases.
+
+mod outbox;
+mod smtp;
+mod stage;
+mod template;
+mod web;
+mod worker;

@@ -1,0 +1,272 @@
+//! A server around a database that no handler touches, with handlers that only tell what they were given.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, RwLock};
+
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request};
+use axum::response::Response;
+use cr_core::app::{App, Shared};
+use cr_core::delivery::template::Templates;
+use cr_core::keys::Keys;
+use cr_core::modules::auth::token::{self, AuthClaims};
+use cr_core::modules::customer::Customer;
+use cr_core::options::{
+    Erasure, Identifier, Limits, NoticeSection, Options, OtpCharset, PasswordHash, PasswordPolicy, TemplateSource,
+};
+use cr_core::password::{Algorithm, HashParams, HashPool};
+use cr_testkit::TestDatabase;
+use cr_types::ids::CustomerId;
+use cr_types::timestamp::Timestamp;
+use http::{HeaderMap, Method, header};
+use http_body_util::BodyExt;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use tower::ServiceExt;
+
+use crate::call::{Call, Handler};
+use crate::client_address::TrustedProxies;
+use crate::dispatch::router;
+use crate::middlewares::cors::Cors;
+use crate::respond::Reply;
+use crate::routes::{Gate, Route, Routes};
+use crate::session;
+use crate::state::{Access, Answer, Http, LiveCustomer, ServerState};
+
+/// Tells what a handler sees.
+fn echo(call: &Call) -> Value {
+    let caller = call.auth.as_ref().map(|auth| {
+        json!({"actor": auth.claims.actor_id, "identity": auth.claims.auth_identity_id, "session": auth.from_session})
+    });
+    json!({"params": call.params, "query": call.query, "body": call.body, "caller": caller})
+}
+
+const ECHO: Handler = |call| Box::pin(async move { Reply::json(&echo(&call)) });
+const PANIC: Handler = |_| Box::pin(async { panic!("on purpose") });
+const PAGE: Handler = |_| Box::pin(async { Ok(Reply::html("<!doctype html>")) });
+const HEALTH: Handler = |_| Box::pin(async { Ok(Reply::text("OK")) });
+const OPEN: Handler = |call| {
+    Box::pin(async move {
+        let claims = call.claims()?.clone();
+        let mut reply = Reply::json(&json!({"user": claims}))?;
+        if let Some(cookie) = session::open(&call.state, &claims, call.secure)? {
+            reply = reply.header(header::SET_COOKIE, cookie);
+        }
+        Ok(reply)
+    })
+};
+
+static SAMPLE: &[Route] = &[
+    Route::auth(Method::POST, "/auth/token/refresh", Gate::BearerIdentity, ECHO),
+    Route::auth(Method::POST, "/auth/session", Gate::BearerActor, OPEN),
+    Route::auth(Method::DELETE, "/auth/session", Gate::Session, ECHO),
+    Route::auth(Method::POST, "/auth/{actor_type}/{auth_provider}", Gate::Public, ECHO),
+    Route::auth(Method::GET, "/auth/{actor_type}/{auth_provider}", Gate::Public, ECHO),
+    Route::store(Method::POST, "/store/customers", Gate::Registrant, ECHO),
+    Route::store(Method::GET, "/store/customers/me", Gate::Customer, ECHO),
+    Route::store(Method::POST, "/store/customers/me", Gate::Customer, ECHO),
+    Route::store(Method::POST, "/store/customers/otp/send", Gate::OptionalCustomer, ECHO),
+    Route::store(Method::POST, "/store/customers/account-deletion/cancel-request", Gate::OptionalCustomer, ECHO)
+        .during_deletion(),
+    Route::admin(Method::GET, "/admin/account-deletion-requests", ECHO),
+    Route::plain(Method::GET, "/health", HEALTH),
+    Route::plain(Method::GET, "/page", PAGE),
+    Route::plain(Method::GET, "/panic", PANIC),
+];
+
+/// Knows one key of each kind; customers are judged by their id.
+struct Known;
+
+impl Access for Known {
+    fn publishable_key<'a>(&'a self, token: &'a str) -> Answer<'a, bool> {
+        Box::pin(async move { Ok(token == "pk_good") })
+    }
+
+    fn secret_key<'a>(&'a self, token: &'a str) -> Answer<'a, Option<String>> {
+        Box::pin(async move { Ok((token == "sk_good").then(|| "apk_1".to_owned())) })
+    }
+
+    fn live_customer<'a>(&'a self, claims: &'a AuthClaims) -> Answer<'a, LiveCustomer> {
+        Box::pin(async move {
+            Ok(match claims.actor_id.as_str() {
+                "cus_gone" => LiveCustomer::Gone,
+                "cus_pending" => LiveCustomer::DeletionPending { customer: customer(), scheduled_at: None },
+                _ => LiveCustomer::Live(customer()),
+            })
+        })
+    }
+}
+
+/// A customer with nothing but an id.
+fn customer() -> Box<Customer> {
+    let moment = Timestamp::from_seconds(0).unwrap();
+    Box::new(Customer {
+        id: CustomerId::from_stored("cus_1"),
+        company_name: None,
+        first_name: None,
+        last_name: None,
+        email: None,
+        phone: None,
+        has_account: true,
+        metadata: None,
+        email_flag: false,
+        phone_flag: false,
+        created_at: moment,
+        updated_at: moment,
+        deleted_at: None,
+        email_proof: None,
+        phone_proof: None,
+    })
+}
+
+fn options(production: bool) -> Options {
+    let notice = || NoticeSection { template: TemplateSource::BuiltIn, subject: "Changed".to_owned(), disable: false };
+    let limits = Limits {
+        wrong_codes: Vec::new(),
+        sends_per_subject: Vec::new(),
+        sends_per_destination: Vec::new(),
+        sends_per_address: Vec::new(),
+        sends_per_channel: Vec::new(),
+        sms_countries: Vec::new(),
+        login_failures: Vec::new(),
+        login_delay: 900,
+        login_failures_per_address: Vec::new(),
+        registrations_per_address: Vec::new(),
+        resets: Vec::new(),
+        cancel_requests_per_address: Vec::new(),
+        password_changes: Vec::new(),
+        referral_guesses: Vec::new(),
+    };
+    Options {
+        production,
+        storefront_url: None,
+        registration_identifier: Identifier::Email,
+        require_verification: false,
+        verification_since: None,
+        login_identifier: Identifier::Email,
+        otp_length: 6,
+        otp_charset: OtpCharset::Numeric,
+        otp_expiry_minutes: 15,
+        max_attempts: 5,
+        email_verification: None,
+        phone_verification: None,
+        password_reset: None,
+        account_deletion_request: None,
+        scheduled_days: 7,
+        erasure: Erasure::Anonymize,
+        account_deletion_cancel: None,
+        contact_change_notice: notice(),
+        password_changed_notice: notice(),
+        default_country: None,
+        password: PasswordPolicy { min_length: 8, max_length: 128, reject_common: true },
+        password_hash: PasswordHash::Scrypt,
+        referral_max_levels: 10,
+        referral_mask_contacts: false,
+        limits,
+        jwt_expires_in: 86400,
+        auth_methods_per_actor: Vec::new(),
+    }
+}
+
+/// A server around a database that no handler touches.
+pub(super) struct Server {
+    pub(super) state: Arc<ServerState>,
+    _database: TestDatabase,
+}
+
+impl Server {
+    pub(super) async fn start() -> Self {
+        Self::start_in(false).await
+    }
+
+    pub(super) async fn start_in(production: bool) -> Self {
+        let database = TestDatabase::empty_sqlite();
+        let options = options(production);
+        let secret = || SecretString::from("0123456789abcdef0123456789abcdef");
+        let shared = Shared {
+            keys: Keys::new(&[secret()], &secret()),
+            templates: RwLock::new(Arc::new(Templates::load(&options).unwrap())),
+            options,
+            env: cr_testkit::env(1).0,
+            wake: Notify::new(),
+            faults: None,
+        };
+        let hashes = Arc::new(HashPool::new(1, Algorithm::Scrypt(HashParams::default())));
+        let app = App { shared: Arc::new(shared), db: database.connect_as_is().await, hashes };
+        let http = Http {
+            store_cors: Cors::parse("http://localhost:8000").unwrap(),
+            admin_cors: Cors::parse("http://localhost:7001").unwrap(),
+            auth_cors: Cors::parse("http://localhost:8000,http://localhost:7001").unwrap(),
+            publishable_key_required: true,
+            trusted_proxies: TrustedProxies::new(vec!["127.0.0.0/8".parse().unwrap()]),
+            body_limit: 102_400,
+            access: Box::new(Known),
+            routes: Routes::new(SAMPLE),
+            inbox: None,
+        };
+        Self { state: Arc::new(ServerState { app, http }), _database: database }
+    }
+
+    /// `Bearer …` for an actor; an empty id is an identity without one.
+    pub(super) fn bearer(&self, actor_type: &str, actor_id: &str) -> String {
+        format!("Bearer {}", token::issue(self.state.keys(), &self.claims(actor_type, actor_id)))
+    }
+
+    pub(super) fn claims(&self, actor_type: &str, actor_id: &str) -> AuthClaims {
+        let iat = self.state.now().seconds();
+        AuthClaims {
+            actor_id: actor_id.to_owned(),
+            actor_type: actor_type.to_owned(),
+            auth_identity_id: "authid_1".to_owned(),
+            auth_provider: Some("emailpass".to_owned()),
+            mfa_enabled: false,
+            mfa_challenge_completed_at: None,
+            app_metadata: serde_json::Map::new(),
+            user_metadata: serde_json::Map::new(),
+            iat,
+            exp: iat + 60,
+        }
+    }
+
+    /// `cr.sid=…` of a session.
+    pub(super) fn cookie(&self, actor_type: &str, actor_id: &str) -> String {
+        let header = session::open(&self.state, &self.claims(actor_type, actor_id), true).unwrap().unwrap();
+        header.to_str().unwrap().split(';').next().unwrap().to_owned()
+    }
+
+    pub(super) async fn send(&self, line: &str, headers: &[(&str, &str)], body: &str) -> Answered {
+        let (method, path) = line.split_once(' ').unwrap();
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut request = request.body(Body::from(body.to_owned())).unwrap();
+        request.extensions_mut().insert(ConnectInfo("127.0.0.1:5000".parse::<SocketAddr>().unwrap()));
+        Answered::read(router(Arc::clone(&self.state)).oneshot(request).await.unwrap()).await
+    }
+}
+
+/// An answer, read.
+pub(super) struct Answered {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) body: String,
+}
+
+impl Answered {
+    async fn read(response: Response) -> Self {
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let body = String::from_utf8(bytes.to_vec()).unwrap();
+        Self { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    pub(super) fn caller(&self) -> Value {
+        serde_json::from_str::<Value>(&self.body).unwrap()["caller"].clone()
+    }
+}

@@ -1,0 +1,8 @@
+//! Every route as a client sees it: status and whole body, on both databases. Folders mirror URLs.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod journey;

@@ -1,0 +1,23 @@
+//! What was recorded of Medusa 2.11.2 is replayed against this server; `oracle/deviations.toml` lists where it answers otherwise, and
+//! anything else that differs fails.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
+
+mod client;
+mod compare;
+mod deviations;
+mod instrument;
+mod normalise;
+mod replay;
+mod rules;
+mod tokens;
+mod transcript;
+
+use deviations::Plan;
+
+/// A deviation that names a step which is not there, or that says what Medusa says anyway, would hide nothing and mislead everybody.
+#[test]
+fn every_listed_deviation_is_one() {
+    let problems = Plan::load().problems(&transcript::load());
+    assert!(problems.is_empty(), "oracle/deviations.toml:\n{}", problems.join("\n"));
+}
