@@ -119,9 +119,9 @@ impl Reducer {
             return source.strip_prefix('<').unwrap_or("");
         }
         if closing {
-            self.close(&name)
+            self.close(&name);
         } else {
-            self.open(&name, inner)
+            self.open(&name, inner);
         }
         rest
     }
