@@ -118,6 +118,7 @@ pub async fn run(cli: Cli) -> Result<()> {
     }
 }
 
+/// `config check`, `config show`, `config schema`.
 #[expect(clippy::print_stdout, reason = "the command's output")]
 fn config(sources: &Sources, command: &ConfigCommand) -> Result<()> {
     let text = match command {
@@ -129,6 +130,7 @@ fn config(sources: &Sources, command: &ConfigCommand) -> Result<()> {
     Ok(())
 }
 
+/// Writes what is generated out of the table of options into `docs`.
 fn codegen(folder: &Path) -> Result<()> {
     std::fs::write(folder.join("CONFIGURATION.md"), commands::markdown())?;
     std::fs::write(folder.join("config.schema.json"), commands::schema())?;
@@ -142,6 +144,7 @@ fn load(sources: &Sources, env: &Env) -> Result<Config> {
     Ok(config)
 }
 
+/// `serve`: from a configuration to a stop.
 async fn serve(sources: &Sources) -> Result<()> {
     let env = Env::system();
     let config = load(sources, &env)?;
@@ -195,6 +198,7 @@ fn greet(config: &Config, listener: &TcpListener, has_inbox: bool) -> Result<()>
     Ok(())
 }
 
+/// `migrate`, `migrate --status`, `migrate --adopt-flags`.
 #[expect(clippy::print_stdout, reason = "the command's output")]
 async fn migrate(sources: &Sources, only_status: bool, adopt_flags: bool) -> Result<()> {
     let env = Env::system();
@@ -213,6 +217,7 @@ async fn migrate(sources: &Sources, only_status: bool, adopt_flags: bool) -> Res
     Ok(())
 }
 
+/// `user`: prints the new administrator's id.
 #[expect(clippy::print_stdout, reason = "the command's output")]
 async fn user(sources: &Sources, email: &str, password: Option<String>) -> Result<()> {
     let password = match password {
@@ -226,6 +231,7 @@ async fn user(sources: &Sources, email: &str, password: Option<String>) -> Resul
     Ok(())
 }
 
+/// `api-key create`: prints the key.
 #[expect(clippy::print_stdout, reason = "the command's output")]
 async fn api_key(sources: &Sources, kind: KeyType, title: &str) -> Result<()> {
     let app = command_app(sources).await?;

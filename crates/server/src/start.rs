@@ -109,6 +109,7 @@ pub fn told_problem(problem: &cr_core::delivery::template::TemplateProblem) -> S
     format!("{}: {}", problem.key, problem.message)
 }
 
+/// One of the three CORS lists.
 fn cors(key: &str, text: Option<&str>) -> Result<Cors> {
     Cors::parse(text.unwrap_or_default()).map_err(|problem| anyhow!("projectConfig.http.{key}: {problem}"))
 }

@@ -41,6 +41,7 @@ pub async fn run(app: &App, email: &str, password: SecretString) -> Result<Strin
     Ok(user.id)
 }
 
+/// A violated unique rule as the sentence that a terminal shows.
 fn unique(result: Result<(), DbError>, taken: impl FnOnce() -> Error) -> Result<(), Error> {
     match result {
         Err(DbError::NotUnique { .. }) => Err(taken()),
