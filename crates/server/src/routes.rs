@@ -246,7 +246,6 @@ impl Row {
             match segment {
                 Segment::Static(text) if text.eq_ignore_ascii_case(part) => {}
                 Segment::Static(_) => return None,
-                Segment::Parameter("auth_provider") if !OWNED_PROVIDERS.contains(&part) => return None,
                 Segment::Parameter(name) => params.push((*name, part)),
             }
         }
@@ -266,7 +265,8 @@ fn segments_of(pattern: &'static str) -> Vec<Segment> {
         .collect()
 }
 
-/// The auth providers whose routes are ours. Their names are compared with case, as Medusa compares provider ids.
+/// The auth providers that there are. Their names are compared with case, as Medusa compares provider ids; routes fit others
+/// too, and refuse them in Medusa's words.
 pub const OWNED_PROVIDERS: [&str; 2] = ["emailpass", "phonepass"];
 
 /// Every route, in the order in which Medusa registers them where that shows.
