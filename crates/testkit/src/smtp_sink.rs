@@ -274,6 +274,7 @@ struct Session<'a, S> {
 }
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
+    /// Before the greeting: nobody has logged in, nothing is addressed.
     fn new(stream: S, state: &'a State, answer: Answer, encrypted: bool) -> Self {
         let stream = BufReader::new(stream);
         Self { stream, state, answer, encrypted, user: None, sender: String::new(), recipients: Vec::new() }

@@ -24,6 +24,10 @@ pub async fn clear(call: Call) -> Result<Reply, Error> {
     Reply::json(&json!({ "success": true }))
 }
 
+/// The inbox, for somebody at this very machine: a loopback peer, and no header that tells of a proxy in between.
+///
+/// # Errors
+/// 404, as for any path that is not there.
 fn inbox(call: &Call) -> Result<&LocalInbox, Error> {
     let forwarded = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"];
     let local = call.peer.is_some_and(|peer| peer.to_canonical().is_loopback())
