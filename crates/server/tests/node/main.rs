@@ -2,4 +2,7 @@
 
 #![cfg(test)]
 
+#[path = "../harness/mod.rs"]
+mod harness;
+mod journey;
 mod packages;
