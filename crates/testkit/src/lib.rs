@@ -60,6 +60,7 @@ pub fn run<T>(test: impl Future<Output = T>) -> T {
 macro_rules! both {
     ($($(#[$attribute:meta])* async fn $name:ident($database:ident: TestDatabase) $body:block)+) => {$(
         $(#[$attribute])*
+        #[cfg(test)]
         mod $name {
             #[allow(unused_imports)]
             use super::*;
