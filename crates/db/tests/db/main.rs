@@ -1,6 +1,5 @@
 //! Statements and migrations on real databases of both kinds.
-
-#![cfg(test)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot set its stage must fail loudly")]
 
 mod cr_outbox;
 mod migrate;
