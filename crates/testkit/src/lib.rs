@@ -10,7 +10,6 @@
 //! });
 //! ```
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot set its stage must fail loudly")]
-#![expect(clippy::disallowed_methods, reason = "nothing here is shipped, configured, or stopped gracefully")]
 
 use std::sync::Arc;
 
