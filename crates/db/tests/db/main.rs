@@ -2,3 +2,4 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its stage must fail loudly")]
 
 mod migrate;
+mod statements;
