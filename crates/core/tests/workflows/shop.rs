@@ -7,9 +7,7 @@ use cr_core::delivery::payload::Payload;
 use cr_core::error::{Error, ErrorKind};
 use cr_core::keys::Seal;
 use cr_core::modules::auth::token::{self, AuthClaims};
-use cr_core::options::{
-    ContactType, Identifier, Options, OtpSection, PasswordResetSection, TemplateSource,
-};
+use cr_core::options::{ContactType, Identifier, Options, OtpSection, PasswordResetSection, TemplateSource};
 use cr_core::workflows::{create_customer, login, register, request_password_reset, send_otp, verify_otp};
 use cr_testkit::{Frozen, StepFaults, TestDatabase};
 use secrecy::SecretString;
@@ -128,7 +126,12 @@ impl Shop {
     }
 
     /// Asks for a code by the customer's id, with or without a token: token and code.
-    pub(crate) async fn code_as(&self, claims: Option<&AuthClaims>, id: &str, contact: ContactType) -> (String, String) {
+    pub(crate) async fn code_as(
+        &self,
+        claims: Option<&AuthClaims>,
+        id: &str,
+        contact: ContactType,
+    ) -> (String, String) {
         let named = send_otp::Named::Customer(id.to_owned());
         let input = send_otp::Input { contact, named, claims: claims.cloned(), address: None };
         let output = send_otp::run(&self.app, input).await.unwrap();
@@ -139,10 +142,12 @@ impl Shop {
 
     /// Asks for a reset: its token.
     pub(crate) async fn reset_token(&self, contact: ContactType, identifier: &str) -> String {
-        let input = reset(contact, identifier);
-        request_password_reset::run(&self.app, input).await.unwrap();
-        let rows = self.database.rows("select max(idempotency_key) as key from cr_outbox where idempotency_key like 'reset%'").await;
-        self.payload(rows[0]["key"].as_str().unwrap()).await.data["token"].clone()
+        let keys = "select idempotency_key as key from cr_outbox";
+        let before = self.database.rows(keys).await;
+        request_password_reset::run(&self.app, reset(contact, identifier)).await.unwrap();
+        let after = self.database.rows(keys).await;
+        let new = after.iter().find(|row| !before.contains(row)).unwrap();
+        self.payload(new["key"].as_str().unwrap()).await.data["token"].clone()
     }
 
     /// What a message says; nothing sends it here.
@@ -154,7 +159,12 @@ impl Shop {
     }
 
     /// Proves the customer's contact as its own identity would.
-    pub(crate) async fn verify(&self, claims: &AuthClaims, id: &str, contact: ContactType) -> Result<verify_otp::Output, Error> {
+    pub(crate) async fn verify(
+        &self,
+        claims: &AuthClaims,
+        id: &str,
+        contact: ContactType,
+    ) -> Result<verify_otp::Output, Error> {
         let (token, code) = self.code(claims, id, contact).await;
         verify_otp::run(&self.app, guess(&token, &code, Some(claims))).await
     }
@@ -182,7 +192,8 @@ impl Shop {
 
 /// A row as a line, its keys in order.
 fn sorted(row: &Value) -> String {
-    let mut fields: Vec<String> = row.as_object().unwrap().iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let mut fields: Vec<String> =
+        row.as_object().unwrap().iter().map(|(name, value)| format!("{name}={value}")).collect();
     fields.sort();
     fields.join(" ")
 }

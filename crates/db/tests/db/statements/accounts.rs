@@ -5,7 +5,6 @@ use cr_db::models::account_deletion_request;
 use cr_db::models::cr_proof::{self, Proof};
 use cr_db::models::customer::{self, NewCustomer};
 use cr_db::models::customer_address;
-use cr_testkit::TestDatabase;
 use serde_json::json;
 
 use super::{after, begin, customer_id, identity_id, now, open};

@@ -1,7 +1,6 @@
 //! `otp_verification`: codes, and who may guess them how often.
 
 use cr_db::models::otp_verification::{self, OtpVerification};
-use cr_testkit::TestDatabase;
 use cr_types::ids::OtpId;
 use serde_json::json;
 

@@ -3,7 +3,6 @@
 use cr_db::models::cr_audit::{self, AuditLine};
 use cr_db::models::cr_limit;
 use cr_db::models::cr_state;
-use cr_testkit::TestDatabase;
 use serde_json::json;
 
 use super::{after, begin, now, open};

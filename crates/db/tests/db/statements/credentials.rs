@@ -3,7 +3,6 @@
 use cr_db::DbError;
 use cr_db::models::cr_reset_token;
 use cr_db::models::provider_identity::{self, NewProviderIdentity, ProviderIdentity};
-use cr_testkit::TestDatabase;
 use serde_json::json;
 
 use super::{after, begin, customer_id, identity_id, now, open};

@@ -1,7 +1,6 @@
 //! `auth_identity`: who a set of credentials is.
 
 use cr_db::models::auth_identity::{self, AuthIdentity};
-use cr_testkit::TestDatabase;
 use serde_json::{Value, json};
 
 use super::{after, begin, customer_id, identity_id, now, open};

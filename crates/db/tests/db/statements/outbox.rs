@@ -2,7 +2,6 @@
 
 use cr_db::Tx;
 use cr_db::models::cr_outbox::{self, NewOutboxMessage, OutboxSummary};
-use cr_testkit::TestDatabase;
 use cr_types::timestamp::Timestamp;
 use serde_json::json;
 

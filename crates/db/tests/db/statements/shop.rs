@@ -3,7 +3,6 @@
 use cr_db::DbError;
 use cr_db::models::api_key::{self, ApiKey};
 use cr_db::models::user::{self, User};
-use cr_testkit::TestDatabase;
 use serde_json::json;
 
 use super::{after, begin, now, open};
