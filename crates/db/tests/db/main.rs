@@ -3,3 +3,4 @@
 
 mod cr_outbox;
 mod migrate;
+mod statements;
