@@ -20,7 +20,7 @@ use crate::start::Started;
 /// Seconds that requests in flight get to finish once a stop was asked for.
 const GRACE: Duration = Duration::from_secs(30);
 /// Between two prunings.
-const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+const PRUNE_EVERY: Duration = Duration::from_hours(1);
 
 /// Serves on a listener until `stop`, then finishes requests in flight, settles the worker and closes the database.
 ///

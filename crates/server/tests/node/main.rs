@@ -2,4 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+#[path = "../harness/mod.rs"]
+mod harness;
+mod journey;
 mod packages;

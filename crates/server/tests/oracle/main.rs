@@ -6,8 +6,11 @@
 mod client;
 mod compare;
 mod deviations;
+#[path = "../harness/mod.rs"]
+mod harness;
 mod instrument;
 mod normalise;
+mod recorded;
 mod replay;
 mod rules;
 mod tokens;
