@@ -1,6 +1,7 @@
 //! `/health` and `/health/ready`.
 
 use crate::stage::{stage, told};
+use cr_testkit::TestDatabase;
 
 cr_testkit::both! {
     /// What an orchestrator asks.
