@@ -1,6 +1,5 @@
 //! `POST` and `GET /auth/{actor_type}/{auth_provider}`.
 
-use cr_testkit::TestDatabase;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -214,7 +213,7 @@ cr_testkit::both! {
         );
         assert_eq!(
             told(&server.post("/auth/customer/google", None, body).await),
-            r#"404 {"type":"not_found","message":"Cannot POST /auth/customer/google"}"#
+            r#"401 {"type":"unauthorized","message":"\nUnable to retrieve the auth provider with id: google\nPlease make sure that the provider is registered in the container and it is configured correctly in your project configuration file."}"#
         );
         server.stop().await;
     }

@@ -1,6 +1,5 @@
 //! `GET`, `POST` and `PATCH /store/customers/me`.
 
-use cr_testkit::TestDatabase;
 use http::Method;
 use serde_json::json;
 
@@ -23,7 +22,9 @@ cr_testkit::both! {
             ("-addresses,-metadata,-has_account,-deleted_at,-created_at,-updated_at,-company_name,-first_name,-last_name,-phone",
                 r#"200 {"customer":{"id":"<cus>","email":"alice@example.com","email_verified":true,"phone_verified":false}}"#),
             ("+phone", WHOLE),
-            ("orders", r#"400 {"type":"invalid_data","message":"Requested fields [orders] are not valid"}"#),
+            ("orders", r#"200 {"customer":{"id":"<cus>"}}"#),
+            ("*orders", r#"400 {"type":"invalid_data","message":"Requested fields [orders] are not valid"}"#),
+            ("orders.id", r#"400 {"type":"invalid_data","message":"Requested fields [orders.id] are not valid"}"#),
             ("secret", r#"400 {"type":"invalid_data","message":"Requested fields [secret] are not valid"}"#),
         ] {
             let path = format!("{PATH}?fields={}", fields.replace('+', "%2B"));
