@@ -61,6 +61,7 @@ pub async fn serve(started: Started, listener: TcpListener, stop: CancellationTo
     Ok(())
 }
 
+/// Removes at the start, and then each hour, what has expired and is of no more use, until the stop.
 async fn prune_hourly(app: App, stop: CancellationToken) {
     loop {
         match prune::run(&app).await {
@@ -100,6 +101,7 @@ pub fn on_signals(app: App) -> Result<CancellationToken> {
     Ok(stop)
 }
 
+/// Reads all templates again; with one that is wrong the old ones stay, all of them.
 fn reload_templates(app: &App) {
     match Templates::load(&app.shared.options) {
         Ok(templates) => {

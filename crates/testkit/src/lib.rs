@@ -9,15 +9,15 @@
 //!     assert_eq!(database.rows("select count(*) as n from customer").await, [serde_json::json!({"n": 0})]);
 //! });
 //! ```
-#![expect(clippy::disallowed_methods, reason = "the tasks of a sink end with the test's runtime")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot set its stage must fail loudly")]
-#![expect(clippy::disallowed_methods, reason = "nothing here is shipped, configured, or stopped gracefully")]
 
 use std::sync::Arc;
 
 use cr_core::env::Env;
 
+pub mod application;
 pub mod database;
+pub mod faults;
 pub mod frozen;
 pub mod medusa;
 pub mod mime;
@@ -27,6 +27,7 @@ pub mod smtp_sink;
 pub mod webhook_sink;
 
 pub use database::{Held, TestDatabase};
+pub use faults::StepFaults;
 pub use frozen::{Frozen, START, seeded};
 pub use medusa::{Stage, medusa_database, plugin_database};
 pub use smtp_sink::SmtpSink;
@@ -60,6 +61,7 @@ pub fn run<T>(test: impl Future<Output = T>) -> T {
 macro_rules! both {
     ($($(#[$attribute:meta])* async fn $name:ident($database:ident: TestDatabase) $body:block)+) => {$(
         $(#[$attribute])*
+        #[cfg(test)]
         mod $name {
             #[allow(unused_imports)]
             use super::*;

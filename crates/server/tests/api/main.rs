@@ -1,6 +1,6 @@
 //! Every route as a client sees it: status and whole body, on both databases. Folders mirror URLs.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
+#![cfg(test)]
 
 #[path = "../support/mod.rs"]
 mod support;

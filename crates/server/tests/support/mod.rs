@@ -139,6 +139,7 @@ impl TestServer {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
         let until = stop.clone();
+        #[expect(clippy::disallowed_methods, reason = "the test stops it and waits for it itself")]
         let serving = tokio::spawn(async move { run::serve(started, listener, until).await.unwrap() });
         Self { url, app, state, stop, serving, _folder: folder }
     }
