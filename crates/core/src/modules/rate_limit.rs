@@ -9,7 +9,7 @@ use cr_types::timestamp::Timestamp;
 
 use crate::error::Error;
 use crate::keys::Keys;
-use crate::options::Limit;
+use crate::options::{Limit, Rate};
 
 /// Takes one from every rate of a limit. `Some(seconds)` when one of them is used up: how long until its window ends.
 ///
@@ -58,6 +58,46 @@ pub async fn peek(tx: &mut Tx, name: &str, subject: &str, limit: &Limit, now: Ti
         }
     }
     Ok(None)
+}
+
+/// For whom a message of a channel is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recipient {
+    /// A customer with a proven contact, or older than the demand for one.
+    Trusted,
+    /// Anybody else that a message goes to.
+    Open,
+    /// Nobody: it costs the same statements, but none of the budget, since nothing goes out.
+    Nobody,
+}
+
+/// Takes one message from the budget of a channel (`sendsPerChannel`), half of which is kept for trusted recipients.
+/// `Some(seconds)` when it is used up.
+///
+/// # Errors
+/// When a statement fails.
+pub async fn take_from_channel(
+    tx: &mut Tx,
+    limits: &[(String, Limit)],
+    channel: &str,
+    recipient: Recipient,
+    now: Timestamp,
+) -> Result<Option<i64>, Error> {
+    const NAME: &str = "sendsPerChannel";
+    let Some((_, limit)) = limits.iter().find(|(name, _)| name == channel) else { return Ok(None) };
+    let pool = if recipient == Recipient::Nobody { "decoys" } else { channel };
+    let mut waiting = None;
+    if recipient != Recipient::Trusted {
+        let half: Vec<Rate> = limit.iter().map(|rate| Rate { count: rate.count.div_euclid(2), ..*rate }).collect();
+        waiting = take(tx, NAME, &format!("{pool}:open"), &half, now).await?;
+    }
+    if waiting.is_none() {
+        waiting = take(tx, NAME, pool, limit, now).await?;
+    }
+    if waiting.is_some() {
+        tracing::error!(channel, "The budget of all messages on {channel} is used up");
+    }
+    Ok(waiting)
 }
 
 /// Gives back what [`take`] took.

@@ -1,9 +1,10 @@
 //! `POST /auth/{actor}/{provider}/reset-password`: a link to whoever owns the contact, and the same answer for everybody.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use cr_db::models::cr_reset_token;
-use cr_db::models::customer;
+use cr_db::models::customer::{self, Customer};
 use cr_db::models::provider_identity::ProviderIdentity;
 use cr_types::ids::{AuthIdentityId, generate};
 
@@ -12,9 +13,9 @@ use crate::ctx::Ctx;
 use crate::delivery::message::{Message, MessageKind, enqueue, enqueue_nothing};
 use crate::error::Error;
 use crate::modules::auth::credential::{self, Identifier};
-use crate::modules::auth::session::CUSTOMER;
+use crate::modules::auth::session::{self, CUSTOMER};
 use crate::modules::auth::token::{self, ResetClaims};
-use crate::modules::rate_limit;
+use crate::modules::rate_limit::{self, Recipient};
 use crate::options::ContactType;
 use crate::workflows::login::not_enabled;
 
@@ -29,12 +30,15 @@ pub struct Input {
     pub contact: ContactType,
     /// The e-mail or phone, as sent.
     pub identifier: String,
+    /// The client's address, as limits know it.
+    pub address: Option<String>,
 }
 
 /// Sends a link, or does as much work for nothing.
 ///
 /// # Errors
-/// 400 when resets or the channel are not configured; 429 over the limit of a contact, unknown ones too.
+/// 400 when resets or the channel are not configured; 429 over the limit of a contact, of the address or of all messages on
+/// the channel, for unknown contacts too.
 pub async fn run(app: &App, input: Input) -> Result<(), Error> {
     let options = &app.shared.options;
     if input.actor_type == CUSTOMER {
@@ -52,11 +56,16 @@ pub async fn run(app: &App, input: Input) -> Result<(), Error> {
     let limit = options.limits.resets.clone();
     rate_limit::take_or_refuse(&mut cx.tx, "resets", &subject, &limit, cx.now).await?;
     let found = credential::find(&mut cx.tx, &identifier).await?.filter(|_| input.actor_type == CUSTOMER);
+    let customer = match found.as_ref().and_then(|found| found.identity.customer_id()) {
+        Some(id) => customer::find(&mut cx.tx, &id).await?,
+        None => None,
+    };
+    take_send(&mut cx, &input, found.is_some(), customer.as_ref()).await?;
 
     cx.step("generate-reset-password-token")?;
     let token = record_token(&mut cx, &input, found.as_ref(), &identifier).await?;
     cx.step("send-notification")?;
-    let message = message(&mut cx, input.contact, found.as_ref(), &identifier, token).await?;
+    let message = message(&cx, input.contact, found.as_ref(), customer, &identifier, token);
     match found {
         Some(_) => enqueue(&mut cx, message).await?,
         None => enqueue_nothing(&mut cx, message).await?,
@@ -87,21 +96,46 @@ async fn record_token(
     Ok(token::issue_reset(&cx.shared.keys, &claims))
 }
 
-/// The message with its link; for an unknown account the same text about nobody, so that rendering costs as much.
+/// Counts the message against the budgets of all sends: of the client's address, and of the channel.
 ///
 /// # Errors
-/// When a statement fails.
-async fn message(
-    cx: &mut Ctx,
+/// 429 when one is used up.
+async fn take_send(cx: &mut Ctx, input: &Input, goes_out: bool, customer: Option<&Customer>) -> Result<(), Error> {
+    let shared = Arc::clone(&cx.shared);
+    let limits = &shared.options.limits;
+    if let Some(address) = rate_limit::address_subject(&shared.keys, input.address.as_deref()) {
+        let limit = &limits.sends_per_address;
+        rate_limit::take_or_refuse(&mut cx.tx, "sendsPerAddress", &address, limit, cx.now).await?;
+    }
+    let recipient = match customer {
+        Some(customer) => session::recipient(&shared.options, customer),
+        None if goes_out => Recipient::Open,
+        None => Recipient::Nobody,
+    };
+    let channel = channel(input.contact);
+    match rate_limit::take_from_channel(&mut cx.tx, &limits.sends_per_channel, channel, recipient, cx.now).await? {
+        None => Ok(()),
+        Some(seconds) => Err(rate_limit::refusal(seconds)),
+    }
+}
+
+/// The notification channel of a contact's links.
+fn channel(contact: ContactType) -> &'static str {
+    match contact {
+        ContactType::Email => "email",
+        ContactType::Phone => "sms",
+    }
+}
+
+/// The message with its link; for an unknown account the same text about nobody, so that rendering costs as much.
+fn message(
+    cx: &Ctx,
     contact: ContactType,
     found: Option<&ProviderIdentity>,
+    customer: Option<Customer>,
     identifier: &Identifier,
     token: String,
-) -> Result<Message, Error> {
-    let customer = match found.and_then(|found| found.identity.customer_id()) {
-        Some(id) => customer::find(&mut cx.tx, &id).await?,
-        None => None,
-    };
+) -> Message {
     let to = found.map_or_else(|| identifier.key(), |found| found.entity_id.clone());
     let base = cx.shared.options.storefront_url.clone().unwrap_or_default();
     let url = format!("{base}/reset-password?token={token}&{}={}", contact.as_str(), percent_encode(&to));
@@ -109,20 +143,16 @@ async fn message(
     if let Some(name) = customer.as_ref().and_then(|customer| customer.first_name.clone()) {
         variables.insert("customer_name", name);
     }
-    let channel = match contact {
-        ContactType::Email => "email",
-        ContactType::Phone => "sms",
-    };
-    Ok(Message {
+    Message {
         kind: MessageKind::PasswordReset,
-        channel: channel.to_owned(),
+        channel: channel(contact).to_owned(),
         to,
         variables,
         trigger_type: "auth.password_reset".to_owned(),
         receiver_id: customer.map(|customer| customer.id.as_str().to_owned()),
         expires_at: Some(cx.now.plus_seconds(RESET_SECONDS)),
         idempotency_key: generate("reset", cx.now, cx.bytes()),
-    })
+    }
 }
 
 /// Percent-encodes everything but RFC 3986's unreserved characters.

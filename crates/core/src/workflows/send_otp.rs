@@ -22,7 +22,7 @@ use crate::modules::auth::session;
 use crate::modules::auth::token::{AuthClaims, OtpKind};
 use crate::modules::otp_verification::guess;
 use crate::modules::otp_verification::service::{self, Asker, NewOtp, OtpPurpose};
-use crate::modules::rate_limit;
+use crate::modules::rate_limit::{self, Recipient};
 use crate::options::{ContactType, OtpSection, Rate};
 use crate::workflows::register::invalid_identifier;
 
@@ -236,28 +236,15 @@ impl Sending<'_> {
         self.take_channel(cx).await
     }
 
-    /// The budget of the channel: half of it is kept for customers in good standing. A decoy costs the same statements, but
-    /// no budget, since nothing goes out.
+    /// The budget of the channel.
     async fn take_channel(&self, cx: &mut Ctx) -> Result<(), Error> {
         let shared = Arc::clone(&cx.shared);
-        let channel = self.section.channel.as_str();
-        let limits = shared.options.limits.sends_per_channel.iter().find(|(name, _)| name == channel);
-        let Some((_, limit)) = limits else { return Ok(()) };
-        let is_trusted = self.asked.target.as_ref().is_ok_and(|target| {
-            session::is_older_than_demand(&shared.options, &target.customer)
-                || [ContactType::Email, ContactType::Phone]
-                    .into_iter()
-                    .any(|it| session::is_verified(&target.customer, it))
-        });
-        let pool = if self.asked.target.is_ok() { channel } else { "decoys" };
-        if !is_trusted {
-            let half: Vec<Rate> = limit.iter().map(|rate| Rate { count: rate.count.div_euclid(2), ..*rate }).collect();
-            let open = format!("{pool}:open");
-            let refused = rate_limit::take(&mut cx.tx, "sendsPerChannel", &open, &half, cx.now).await?;
-            refuse_channel(refused, channel)?;
-        }
-        let refused = rate_limit::take(&mut cx.tx, "sendsPerChannel", pool, limit, cx.now).await?;
-        refuse_channel(refused, channel)
+        let recipient = match &self.asked.target {
+            Ok(target) => session::recipient(&shared.options, &target.customer),
+            Err(_) => Recipient::Nobody,
+        };
+        let limits = &shared.options.limits.sends_per_channel;
+        refuse(rate_limit::take_from_channel(&mut cx.tx, limits, &self.section.channel, recipient, cx.now).await?)
     }
 }
 
@@ -281,17 +268,6 @@ fn refuse(seconds: Option<i64>) -> Result<(), Error> {
             Err(Error::too_many_requests(sentence, seconds))
         }
     }
-}
-
-/// The same for the budget of a whole channel, which somebody must look at.
-///
-/// # Errors
-/// When it is used up.
-fn refuse_channel(seconds: Option<i64>, channel: &str) -> Result<(), Error> {
-    if seconds.is_some() {
-        tracing::error!(channel, "The budget of all messages on {channel} is used up");
-    }
-    refuse(seconds)
 }
 
 /// Finds who is meant and whether a code may go there.

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use crate::error::Error;
 use crate::keys::Keys;
 use crate::modules::auth::token::{self, AuthClaims};
+use crate::modules::rate_limit::Recipient;
 use crate::options::{ContactType, Options};
 
 /// What Medusa calls a shop's customer.
@@ -79,6 +80,13 @@ pub fn is_verified(customer: &Customer, contact: ContactType) -> bool {
         ContactType::Email => customer.is_email_verified(),
         ContactType::Phone => customer.is_phone_verified(),
     }
+}
+
+/// Whether messages to a customer come from the budget that is kept for those in good standing.
+pub fn recipient(options: &Options, customer: &Customer) -> Recipient {
+    let is_trusted = is_older_than_demand(options, customer)
+        || [ContactType::Email, ContactType::Phone].into_iter().any(|contact| is_verified(customer, contact));
+    if is_trusted { Recipient::Trusted } else { Recipient::Open }
 }
 
 /// Whether a customer may log in on any channel that logins take: what refreshed tokens and sessions ask.

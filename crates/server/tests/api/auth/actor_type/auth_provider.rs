@@ -213,7 +213,7 @@ cr_testkit::both! {
         );
         assert_eq!(
             told(&server.post("/auth/customer/google", None, body).await),
-            r#"404 {"type":"not_found","message":"Cannot POST /auth/customer/google"}"#
+            r#"401 {"type":"unauthorized","message":"\nUnable to retrieve the auth provider with id: google\nPlease make sure that the provider is registered in the container and it is configured correctly in your project configuration file."}"#
         );
         server.stop().await;
     }

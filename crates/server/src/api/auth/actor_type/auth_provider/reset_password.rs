@@ -29,6 +29,7 @@ pub async fn post(call: Call) -> Result<Reply, Error> {
         actor_type: call.param("actor_type").to_owned(),
         contact: named.contact,
         identifier: named.text,
+        address: call.address_key(),
     };
     request_password_reset::run(call.app(), input).await?;
     Reply::created_json(&json!({}))

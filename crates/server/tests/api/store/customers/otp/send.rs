@@ -81,6 +81,7 @@ cr_testkit::both! {
         let ask = async |kind: &str| told(&server.post(PATH, Some(&registration), json!({"type": kind, "customer_id": id})).await);
         assert_eq!(ask("phone_verification").await, r#"400 {"type":"invalid_data","message":"Customer has no phone"}"#);
         assert_eq!(ask("email_verification").await, SENT);
+        server.code_to(EMAIL).await;
         crate::stage::prove(&server, &registration, "email_verification", EMAIL).await;
         let proven = r#"400 {"type":"not_allowed","message":"Email is already verified"}"#;
         assert_eq!(ask("email_verification").await, proven);
