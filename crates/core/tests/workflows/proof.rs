@@ -7,6 +7,7 @@ use cr_core::modules::customer::proof;
 use cr_core::options::{ContactType, Options};
 use cr_core::workflows::{complete_password_reset, login, verify_otp};
 use cr_db::models::customer;
+use cr_testkit::TestDatabase;
 use cr_types::ids::CustomerId;
 use secrecy::SecretString;
 use serde_json::json;
