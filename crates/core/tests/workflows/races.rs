@@ -9,6 +9,7 @@ use cr_core::options::ContactType;
 use cr_core::workflows::{create_customer, login, register, verify_otp};
 use cr_testkit::seeded;
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use crate::shop::{Shop, assert_refused, credentials, customer, guess, open, open_with, registration};
 
@@ -27,24 +28,23 @@ where
 {
     let next = Arc::new(AtomicUsize::new(0));
     let make = Arc::new(make);
-    let tasks: Vec<_> = (0..TASKS.min(count))
-        .map(|_| {
-            let (next, make, app) = (Arc::clone(&next), Arc::clone(&make), shop.app.clone());
-            tokio::spawn(async move {
-                let mut results = Vec::new();
-                loop {
-                    let number = next.fetch_add(1, Ordering::SeqCst);
-                    if number >= count {
-                        return results;
-                    }
-                    results.push(make(app.clone(), number).await);
+    let mut tasks = JoinSet::new();
+    for _ in 0..TASKS.min(count) {
+        let (next, make, app) = (Arc::clone(&next), Arc::clone(&make), shop.app.clone());
+        tasks.spawn(async move {
+            let mut results = Vec::new();
+            loop {
+                let number = next.fetch_add(1, Ordering::SeqCst);
+                if number >= count {
+                    return results;
                 }
-            })
-        })
-        .collect();
+                results.push(make(app.clone(), number).await);
+            }
+        });
+    }
     let mut results = Vec::with_capacity(count);
-    for task in tasks {
-        results.extend(task.await.unwrap());
+    while let Some(task) = tasks.join_next().await {
+        results.extend(task.unwrap());
     }
     results
 }

@@ -143,7 +143,7 @@ cr_testkit::both! {
         let steps = ["find-customer-by-email", "generate-reset-password-token", "send-notification", "commit"];
         for email in ["ann@shop.test", "nobody@shop.test"] {
             let input = || reset(ContactType::Email, email);
-            let (_, second) = unwinds(&shop, &steps, |app| async move { request_password_reset::run(&app, input()).await }).await;
+            let ((), second) = unwinds(&shop, &steps, |app| async move { request_password_reset::run(&app, input()).await }).await;
             second.unwrap();
         }
         assert_refused(complete_password_reset::run(&shop.app, new_password(&old)).await, ErrorKind::Unauthorized, "Invalid token");
@@ -159,7 +159,7 @@ cr_testkit::both! {
         let token = shop.reset_token(ContactType::Email, "ann@shop.test").await;
         let steps = ["find-customer-by-email", "update-password", "commit"];
         let input = || new_password(&token);
-        let (_, second) = unwinds(&shop, &steps, |app| async move { complete_password_reset::run(&app, input()).await }).await;
+        let ((), second) = unwinds(&shop, &steps, |app| async move { complete_password_reset::run(&app, input()).await }).await;
         assert_refused(second, ErrorKind::Unauthorized, "Invalid token");
         for (contact, identifier) in [(ContactType::Email, "ann@shop.test"), (ContactType::Phone, "+15551234567")] {
             let old = login::run(&shop.app, credentials(contact, identifier)).await;
@@ -176,7 +176,7 @@ cr_testkit::both! {
         let token = shop.reset_token(ContactType::Email, "ann@shop.test").await;
         let steps = ["find-customer-by-email", "update-password", "sync-phonepass-entity-id", "commit"];
         let input = || new_password(&token);
-        let (_, second) = unwinds(&shop, &steps, |app| async move { complete_password_reset::run(&app, input()).await }).await;
+        let ((), second) = unwinds(&shop, &steps, |app| async move { complete_password_reset::run(&app, input()).await }).await;
         assert_refused(second, ErrorKind::Unauthorized, "Invalid token");
     }
 

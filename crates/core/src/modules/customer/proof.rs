@@ -108,13 +108,13 @@ async fn take_from_others(cx: &mut Ctx, own: &CustomerId, contact: ContactType, 
     let identifier = Identifier { contact, raw: value.to_owned(), canonical: Some(value.to_owned()) };
     for held in credential::list(&mut cx.tx, &identifier).await? {
         if held.identity.customer_id().as_ref() != Some(own) {
-            take_credential(cx, &held, contact).await?;
+            take_credential(cx, &held, contact, value).await?;
         }
     }
     if contact == ContactType::Email {
         for mut holder in customer::list_accounts_by_email(&mut cx.tx, value).await? {
             if holder.id != *own {
-                take_column(cx, &mut holder, contact).await?;
+                take_column(cx, &mut holder, contact, value).await?;
             }
         }
     }
@@ -122,7 +122,12 @@ async fn take_from_others(cx: &mut Ctx, own: &CustomerId, contact: ContactType, 
 }
 
 /// Somebody else's credential on the contact: refused when it counts as proven, else deleted with what hangs on it.
-async fn take_credential(cx: &mut Ctx, held: &ProviderIdentity, contact: ContactType) -> Result<(), Error> {
+async fn take_credential(
+    cx: &mut Ctx,
+    held: &ProviderIdentity,
+    contact: ContactType,
+    value: &str,
+) -> Result<(), Error> {
     let Some(identity) = auth_identity::lock(&mut cx.tx, &held.identity.id).await? else {
         // A soft-deleted identity holds the contact by the unique index alone.
         provider_identity::delete(&mut cx.tx, &held.id).await?;
@@ -149,27 +154,30 @@ async fn take_credential(cx: &mut Ctx, held: &ProviderIdentity, contact: Contact
         auth_identity::delete(&mut cx.tx, &identity.id).await?;
     }
     let Some(mut holder) = holder else { return Ok(()) };
-    take_column(cx, &mut holder, contact).await?;
+    take_column(cx, &mut holder, contact, value).await?;
     if auth_identity::list_of_customer(&mut cx.tx, &holder.id).await?.is_empty() {
         customer::soft_delete(&mut cx.tx, &holder.id, cx.now).await?;
     }
     Ok(())
 }
 
-/// Nulls an unproven holder's column, with an audit line.
-async fn take_column(cx: &mut Ctx, holder: &mut Customer, contact: ContactType) -> Result<(), Error> {
-    match contact {
-        ContactType::Email => {
-            holder.email = None;
-            holder.email_flag = false;
+/// Nulls an unproven holder's column where it holds the value, and writes an audit line of the loss. Another value, that an
+/// admin has written meanwhile and a code may have proven, stays.
+async fn take_column(cx: &mut Ctx, holder: &mut Customer, contact: ContactType, value: &str) -> Result<(), Error> {
+    let column = match contact {
+        ContactType::Email => &mut holder.email,
+        ContactType::Phone => &mut holder.phone,
+    };
+    let country = cx.shared.options.default_country.as_deref();
+    if column.as_deref().is_some_and(|text| Identifier::read(contact, text, country).key() == value) {
+        *column = None;
+        match contact {
+            ContactType::Email => holder.email_flag = false,
+            ContactType::Phone => holder.phone_flag = false,
         }
-        ContactType::Phone => {
-            holder.phone = None;
-            holder.phone_flag = false;
-        }
+        customer::update_contacts(&mut cx.tx, holder, cx.now).await?;
+        cr_proof::delete(&mut cx.tx, &holder.id, contact.as_str()).await?;
     }
-    customer::update_contacts(&mut cx.tx, holder, cx.now).await?;
-    cr_proof::delete(&mut cx.tx, &holder.id, contact.as_str()).await?;
     let details = serde_json::json!({ "contact_type": contact.as_str() });
     let id = generate("craud", cx.now, cx.bytes());
     let line = AuditLine {
