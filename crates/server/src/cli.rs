@@ -118,14 +118,7 @@ pub async fn run(cli: Cli) -> Result<()> {
     }
 }
 
-<<<<<<< HEAD
-/// `config check`, `config show`, `config schema`; the text goes to standard output.
-///
-/// # Errors
-/// All problems of the configuration at once.
-=======
 /// `config check`, `config show`, `config schema`.
->>>>>>> main
 #[expect(clippy::print_stdout, reason = "the command's output")]
 fn config(sources: &Sources, command: &ConfigCommand) -> Result<()> {
     let text = match command {
@@ -137,14 +130,7 @@ fn config(sources: &Sources, command: &ConfigCommand) -> Result<()> {
     Ok(())
 }
 
-<<<<<<< HEAD
-/// Every generated file of `docs/`, under the name that it has there.
-///
-/// # Errors
-/// When the folder cannot be written.
-=======
 /// Writes what is generated out of the table of options into `docs`.
->>>>>>> main
 fn codegen(folder: &Path) -> Result<()> {
     std::fs::write(folder.join("CONFIGURATION.md"), commands::markdown())?;
     std::fs::write(folder.join("config.schema.json"), commands::schema())?;
@@ -158,14 +144,7 @@ fn load(sources: &Sources, env: &Env) -> Result<Config> {
     Ok(config)
 }
 
-<<<<<<< HEAD
-/// From the configuration to the last answer: checks, database, sockets, and then requests until a signal.
-///
-/// # Errors
-/// Whatever keeps the server from starting, in a sentence; a failure afterwards is a log line.
-=======
 /// `serve`: from a configuration to a stop.
->>>>>>> main
 async fn serve(sources: &Sources) -> Result<()> {
     let env = Env::system();
     let config = load(sources, &env)?;
@@ -219,14 +198,7 @@ fn greet(config: &Config, listener: &TcpListener, has_inbox: bool) -> Result<()>
     Ok(())
 }
 
-<<<<<<< HEAD
-/// `migrate`, `migrate --status`, `migrate --adopt-flags`; what was done goes to standard output.
-///
-/// # Errors
-/// What the database, or a migration, refuses.
-=======
 /// `migrate`, `migrate --status`, `migrate --adopt-flags`.
->>>>>>> main
 #[expect(clippy::print_stdout, reason = "the command's output")]
 async fn migrate(sources: &Sources, only_status: bool, adopt_flags: bool) -> Result<()> {
     let env = Env::system();
@@ -245,14 +217,7 @@ async fn migrate(sources: &Sources, only_status: bool, adopt_flags: bool) -> Res
     Ok(())
 }
 
-<<<<<<< HEAD
-/// Makes the administrator and prints the id.
-///
-/// # Errors
-/// When there is no password, or the e-mail is taken or none.
-=======
 /// `user`: prints the new administrator's id.
->>>>>>> main
 #[expect(clippy::print_stdout, reason = "the command's output")]
 async fn user(sources: &Sources, email: &str, password: Option<String>) -> Result<()> {
     let password = match password {
@@ -266,14 +231,7 @@ async fn user(sources: &Sources, email: &str, password: Option<String>) -> Resul
     Ok(())
 }
 
-<<<<<<< HEAD
-/// Makes the key and prints it.
-///
-/// # Errors
-/// What the database refuses.
-=======
 /// `api-key create`: prints the key.
->>>>>>> main
 #[expect(clippy::print_stdout, reason = "the command's output")]
 async fn api_key(sources: &Sources, kind: KeyType, title: &str) -> Result<()> {
     let app = command_app(sources).await?;

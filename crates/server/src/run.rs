@@ -61,11 +61,7 @@ pub async fn serve(started: Started, listener: TcpListener, stop: CancellationTo
     Ok(())
 }
 
-<<<<<<< HEAD
-/// Removes at the start, and then each hour, what has expired and is of no more use, until the stop.
-=======
 /// Prunes at the start and then each hour, until `stop`.
->>>>>>> main
 async fn prune_hourly(app: App, stop: CancellationToken) {
     loop {
         match prune::run(&app).await {
@@ -105,11 +101,7 @@ pub fn on_signals(app: App) -> Result<CancellationToken> {
     Ok(stop)
 }
 
-<<<<<<< HEAD
-/// Reads all templates again; with one that is wrong the old ones stay, all of them.
-=======
 /// Puts newly read templates in the place of the old ones, if they are right.
->>>>>>> main
 fn reload_templates(app: &App) {
     match Templates::load(&app.shared.options) {
         Ok(templates) => {

@@ -9,9 +9,7 @@
 //!     assert_eq!(database.rows("select count(*) as n from customer").await, [serde_json::json!({"n": 0})]);
 //! });
 //! ```
-#![expect(clippy::disallowed_methods, reason = "the tasks of a sink end with the test's runtime")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot set its stage must fail loudly")]
-#![expect(clippy::disallowed_methods, reason = "nothing here is shipped, configured, or stopped gracefully")]
 
 use std::sync::Arc;
 

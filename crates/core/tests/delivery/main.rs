@@ -1,7 +1,6 @@
 //! Messages from `enqueue` to the socket, on both databases.
 
 #![cfg(test)]
-#![expect(clippy::disallowed_methods, reason = "a test waits for what it spawns")]
 
 mod outbox;
 mod smtp;
