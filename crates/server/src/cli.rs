@@ -118,7 +118,10 @@ pub async fn run(cli: Cli) -> Result<()> {
     }
 }
 
-/// `config check`, `config show`, `config schema`.
+/// `config check`, `config show`, `config schema`; the text goes to standard output.
+///
+/// # Errors
+/// All problems of the configuration at once.
 #[expect(clippy::print_stdout, reason = "the command's output")]
 fn config(sources: &Sources, command: &ConfigCommand) -> Result<()> {
     let text = match command {
@@ -130,7 +133,10 @@ fn config(sources: &Sources, command: &ConfigCommand) -> Result<()> {
     Ok(())
 }
 
-/// Writes what is generated out of the table of options into `docs`.
+/// Every generated file of `docs/`, under the name that it has there.
+///
+/// # Errors
+/// When the folder cannot be written.
 fn codegen(folder: &Path) -> Result<()> {
     std::fs::write(folder.join("CONFIGURATION.md"), commands::markdown())?;
     std::fs::write(folder.join("config.schema.json"), commands::schema())?;
@@ -144,7 +150,10 @@ fn load(sources: &Sources, env: &Env) -> Result<Config> {
     Ok(config)
 }
 
-/// `serve`: from a configuration to a stop.
+/// From the configuration to the last answer: checks, database, sockets, and then requests until a signal.
+///
+/// # Errors
+/// Whatever keeps the server from starting, in a sentence; a failure afterwards is a log line.
 async fn serve(sources: &Sources) -> Result<()> {
     let env = Env::system();
     let config = load(sources, &env)?;
@@ -198,7 +207,10 @@ fn greet(config: &Config, listener: &TcpListener, has_inbox: bool) -> Result<()>
     Ok(())
 }
 
-/// `migrate`, `migrate --status`, `migrate --adopt-flags`.
+/// `migrate`, `migrate --status`, `migrate --adopt-flags`; what was done goes to standard output.
+///
+/// # Errors
+/// What the database, or a migration, refuses.
 #[expect(clippy::print_stdout, reason = "the command's output")]
 async fn migrate(sources: &Sources, only_status: bool, adopt_flags: bool) -> Result<()> {
     let env = Env::system();
@@ -217,7 +229,10 @@ async fn migrate(sources: &Sources, only_status: bool, adopt_flags: bool) -> Res
     Ok(())
 }
 
-/// `user`: prints the new administrator's id.
+/// Makes the administrator and prints the id.
+///
+/// # Errors
+/// When there is no password, or the e-mail is taken or none.
 #[expect(clippy::print_stdout, reason = "the command's output")]
 async fn user(sources: &Sources, email: &str, password: Option<String>) -> Result<()> {
     let password = match password {
@@ -231,7 +246,10 @@ async fn user(sources: &Sources, email: &str, password: Option<String>) -> Resul
     Ok(())
 }
 
-/// `api-key create`: prints the key.
+/// Makes the key and prints it.
+///
+/// # Errors
+/// What the database refuses.
 #[expect(clippy::print_stdout, reason = "the command's output")]
 async fn api_key(sources: &Sources, kind: KeyType, title: &str) -> Result<()> {
     let app = command_app(sources).await?;

@@ -61,7 +61,7 @@ pub async fn serve(started: Started, listener: TcpListener, stop: CancellationTo
     Ok(())
 }
 
-/// Prunes at the start and then each hour, until `stop`.
+/// Removes at the start, and then each hour, what has expired and is of no more use, until the stop.
 async fn prune_hourly(app: App, stop: CancellationToken) {
     loop {
         match prune::run(&app).await {
@@ -101,7 +101,7 @@ pub fn on_signals(app: App) -> Result<CancellationToken> {
     Ok(stop)
 }
 
-/// Puts newly read templates in the place of the old ones, if they are right.
+/// Reads all templates again; with one that is wrong the old ones stay, all of them.
 fn reload_templates(app: &App) {
     match Templates::load(&app.shared.options) {
         Ok(templates) => {

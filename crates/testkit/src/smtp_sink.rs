@@ -260,7 +260,7 @@ struct Session<'a, S> {
 }
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
-    /// A conversation that has not begun.
+    /// A conversation that has not begun; `encrypted` says whether the stream is TLS already.
     fn new(stream: S, state: &'a State, answer: Answer, encrypted: bool) -> Self {
         let stream = BufReader::new(stream);
         Self { stream, state, answer, encrypted, user: None, sender: String::new(), recipients: Vec::new() }

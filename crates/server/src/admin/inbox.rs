@@ -61,7 +61,10 @@ pub async fn clear(call: Call) -> Result<Reply, Error> {
     Reply::json(&json!({ "success": true }))
 }
 
-/// The inbox, for those who may see it; to others it does not exist.
+/// The inbox, for somebody at this very machine: a loopback peer, and no header that tells of a proxy in between.
+///
+/// # Errors
+/// 404, as for any path that is not there.
 fn inbox(call: &Call) -> Result<&LocalInbox, Error> {
     let may_see = call.peer.is_some_and(|peer| allowed(peer, &call.headers));
     let inbox = call.state.http.inbox.as_ref().filter(|_| may_see);

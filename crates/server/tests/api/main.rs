@@ -5,4 +5,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod any_input;
+mod auth;
+mod health;
 mod journey;
+mod stage;
+mod store;
+mod token_kinds;

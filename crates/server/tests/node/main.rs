@@ -2,7 +2,8 @@
 
 #![cfg(test)]
 
-#[path = "../harness/mod.rs"]
-mod harness;
 mod journey;
 mod packages;
+mod running;
+#[path = "../support/mod.rs"]
+mod support;

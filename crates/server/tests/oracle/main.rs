@@ -6,13 +6,13 @@
 mod client;
 mod compare;
 mod deviations;
-#[path = "../harness/mod.rs"]
-mod harness;
 mod instrument;
 mod normalise;
 mod recorded;
 mod replay;
 mod rules;
+#[path = "../support/mod.rs"]
+mod support;
 mod tokens;
 mod transcript;
 

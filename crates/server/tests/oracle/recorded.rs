@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cr_core::workflows::create_api_key::ApiKeyType;
+use cr_core::password::HashParams;
+use cr_core::workflows::create_api_key::{self, ApiKeyType};
 use cr_core::workflows::create_user;
 use cr_testkit::{Frozen, TestDatabase};
 use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::deviations::Plan;
-use crate::harness::Server;
 use crate::replay::{Target, replay};
+use crate::support::TestServer;
 use crate::transcript;
 
 /// As Medusa was configured when it was recorded; what only this server asks for is as mild as it goes.
@@ -51,7 +52,7 @@ const JWT_SECRET: &str = "supersecret";
 
 /// This server and its database.
 struct Replayed<'a> {
-    server: Server,
+    server: TestServer,
     clock: Arc<Frozen>,
     database: &'a TestDatabase,
     given: BTreeMap<String, String>,
@@ -59,7 +60,7 @@ struct Replayed<'a> {
 
 impl Target for Replayed<'_> {
     fn base_url(&self) -> &str {
-        &self.server.base_url
+        &self.server.url
     }
 
     fn given(&self) -> BTreeMap<String, String> {
@@ -67,7 +68,7 @@ impl Target for Replayed<'_> {
     }
 
     fn now(&self) -> i64 {
-        self.server.now()
+        self.server.app.shared.env.clock.now().seconds()
     }
 
     fn tick(&self) {
@@ -86,11 +87,12 @@ impl Target for Replayed<'_> {
 /// The server with its administrator and API keys.
 async fn start(database: &TestDatabase) -> Replayed<'_> {
     let (env, clock) = cr_testkit::env(2);
-    let server = Server::start(Some(CONFIGURATION), database, env).await;
+    let production = [("NODE_ENV", "production")];
+    let server = TestServer::start(database, CONFIGURATION, &production, env, HashParams::default()).await;
     let (email, password) = ADMIN;
     create_user::run(&server.app, email, SecretString::from(password)).await.unwrap();
-    let pk = server.api_key(ApiKeyType::Publishable).await;
-    let sk = server.api_key(ApiKeyType::Secret).await;
+    let pk = create_api_key::run(&server.app, ApiKeyType::Publishable, "storefront").await.unwrap();
+    let sk = create_api_key::run(&server.app, ApiKeyType::Secret, "machine").await.unwrap();
     let given = [
         ("pk", pk.as_str()),
         ("sk", sk.as_str()),

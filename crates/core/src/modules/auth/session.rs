@@ -94,6 +94,30 @@ pub fn deletion_pending(scheduled_at: Option<Timestamp>) -> Error {
         .detail("deletion_scheduled_at", scheduled_at.map(|moment| moment.to_string()))
 }
 
+/// 401 that says which contact is not proven, with an actor-less token that lets `otp/send` and `otp/verify` act as the
+/// identity's own.
+pub fn verification_required(
+    keys: &Keys,
+    options: &Options,
+    customer: &CustomerId,
+    identity: &AuthIdentity,
+    contact: ContactType,
+    now: Timestamp,
+) -> Error {
+    let subject = Subject {
+        actor_id: "",
+        actor_type: CUSTOMER,
+        identity,
+        provider: contact.provider(),
+        user_metadata: Map::new(),
+    };
+    Error::unauthorized(format!("{} is not verified", contact.title()))
+        .code("verification_required")
+        .detail("customer_id", customer.as_str())
+        .detail("unverified", contact.as_str())
+        .detail("token", issue(keys, options, subject, now))
+}
+
 /// What a new token says besides its times.
 pub struct Subject<'a> {
     /// Who acts; empty: nobody yet.
