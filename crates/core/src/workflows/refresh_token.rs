@@ -71,7 +71,8 @@ pub async fn check_login(app: &App, claims: &AuthClaims) -> Result<(), Error> {
     }
     let identity = session::live_identity(&mut tx, claims).await?;
     tx.commit().await?;
-    let contact = if options.login_identifier.takes(ContactType::Email) { ContactType::Email } else { ContactType::Phone };
+    let contact =
+        if options.login_identifier.takes(ContactType::Email) { ContactType::Email } else { ContactType::Phone };
     let now = app.shared.env.clock.now();
     Err(session::verification_required(&app.shared.keys, options, &session.customer.id, &identity, contact, now))
 }

@@ -1,5 +1,4 @@
 //! Messages from `enqueue` to the socket, on both databases.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot set its stage must fail loudly")]
 
 #![cfg(test)]
 

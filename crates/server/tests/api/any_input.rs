@@ -2,7 +2,6 @@
 
 use axum::body::Body;
 use cr_server::routes::TABLE;
-use cr_testkit::TestDatabase;
 use http::{Method, Request};
 use proptest::collection::{hash_map, vec};
 use proptest::prelude::*;

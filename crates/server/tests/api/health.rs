@@ -1,7 +1,5 @@
 //! `/health` and `/health/ready`.
 
-use cr_testkit::TestDatabase;
-
 use crate::stage::{stage, told};
 
 cr_testkit::both! {

@@ -5,7 +5,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cr_core::keys::Keys;
 use cr_core::modules::auth::token::{self, OtpKind, OtpToken, ResetClaims};
-use cr_testkit::TestDatabase;
 use cr_types::ids::OtpId;
 use cr_types::timestamp::Timestamp;
 use http::Method;

@@ -1,6 +1,5 @@
 //! `POST` and `DELETE /auth/session`, and what its cookie opens.
 
-use cr_testkit::TestDatabase;
 use http::Method;
 use serde_json::json;
 

@@ -1,6 +1,5 @@
 //! `POST /store/customers`.
 
-use cr_testkit::TestDatabase;
 use serde_json::json;
 
 use crate::stage::{EMAIL, PHONE, claims_of, masked, prove, schedule_deletion, stage, told, verified};

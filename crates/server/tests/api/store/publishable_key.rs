@@ -1,7 +1,6 @@
 //! The publishable key that `/store` wants where it is required.
 
 use cr_core::workflows::create_api_key::{self, ApiKeyType};
-use cr_testkit::TestDatabase;
 use http::Method;
 
 use crate::stage::{request, stage, told};

@@ -1,6 +1,5 @@
 //! `POST` and `GET /auth/{actor_type}/{auth_provider}`.
 
-use cr_testkit::TestDatabase;
 use http::Method;
 use serde_json::{Value, json};
 

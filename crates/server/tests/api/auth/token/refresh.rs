@@ -1,7 +1,6 @@
 //! `POST /auth/token/refresh`.
 
 use cr_core::modules::auth::token;
-use cr_testkit::TestDatabase;
 use http::Method;
 use serde_json::json;
 

@@ -1,6 +1,5 @@
 //! `GET`, `POST` and `PATCH /store/customers/me`.
 
-use cr_testkit::TestDatabase;
 use http::Method;
 use serde_json::json;
 

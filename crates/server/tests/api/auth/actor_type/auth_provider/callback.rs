@@ -1,6 +1,5 @@
 //! `…/callback`.
 
-use cr_testkit::TestDatabase;
 use serde_json::json;
 
 use crate::stage::{stage, told};

@@ -1,6 +1,5 @@
 //! `…/register`.
 
-use cr_testkit::TestDatabase;
 use http::Method;
 use serde_json::json;
 

@@ -1,6 +1,5 @@
 //! `…/reset-password`.
 
-use cr_testkit::TestDatabase;
 use serde_json::json;
 
 use crate::stage::{EMAIL, PHONE, stage, told, verified};

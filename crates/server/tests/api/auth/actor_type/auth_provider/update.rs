@@ -1,6 +1,5 @@
 //! `…/update`: the end of a reset.
 
-use cr_testkit::TestDatabase;
 use serde_json::json;
 
 use crate::stage::{EMAIL, PHONE, claims_of, good_login, login, prove, schedule_deletion, stage, told, verified};

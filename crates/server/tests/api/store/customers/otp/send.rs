@@ -1,6 +1,5 @@
 //! `POST /store/customers/otp/send`.
 
-use cr_testkit::TestDatabase;
 use http::Method;
 use serde_json::{Value, json};
 

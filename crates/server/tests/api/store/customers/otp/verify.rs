@@ -1,6 +1,5 @@
 //! `POST /store/customers/otp/verify`.
 
-use cr_testkit::TestDatabase;
 use serde_json::{Value, json};
 
 use crate::stage::{EMAIL, PHONE, claims, prove, stage, told, verified};
