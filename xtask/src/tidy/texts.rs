@@ -16,7 +16,7 @@ const LONG: [(&str, &str); 0] = [];
 const CODE: [&str; 9] = ["rs", "sql", "js", "mjs", "ts", "html", "css", "sh", "py"];
 
 /// What says that something was left to do, or that a test is not run. Written in halves, so that this file has none.
-const MARKERS: [&str; 8] = [
+const MARKERS: [&str; 9] = [
     concat!("todo", "!("),
     concat!("unimplemented", "!("),
     concat!("TO", "DO"),
@@ -25,6 +25,7 @@ const MARKERS: [&str; 8] = [
     concat!("it.sk", "ip("),
     concat!("test.sk", "ip("),
     concat!("describe.sk", "ip("),
+    concat!("<<<<", "<<< "),
 ];
 
 /// Where people keep their files on the systems we know.

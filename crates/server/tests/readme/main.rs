@@ -1,6 +1,6 @@
 //! The README's tour, each command run as it is written there, against the program as it starts without any file.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
+#![cfg(test)]
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
