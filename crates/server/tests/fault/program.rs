@@ -82,6 +82,13 @@ impl Program {
         status.unwrap().code()
     }
 
+    /// SIGTERM, and all lines once it has ended.
+    pub(crate) async fn lines_when_stopped(self) -> Vec<String> {
+        self.signal(Signal::TERM);
+        assert_eq!(self.end().await, Some(0), "{}", self.log());
+        self.lines.borrow().clone()
+    }
+
     /// SIGKILL, and waits until the process is gone.
     pub(crate) async fn kill(self) {
         self.signal(Signal::KILL);

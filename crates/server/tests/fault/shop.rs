@@ -54,7 +54,8 @@ pub(crate) struct Shop {
 impl Shop {
     /// [`BASE`] and the providers, and more TOML at the end.
     pub(crate) fn new(database: &TestDatabase, providers: &str, more: &str) -> Self {
-        let shop = Self { folder: TempDir::new().unwrap(), variables: vec![("DATABASE_URL", database.url().to_owned())] };
+        let shop =
+            Self { folder: TempDir::new().unwrap(), variables: vec![("DATABASE_URL", database.url().to_owned())] };
         shop.write("config.toml", &format!("{BASE}{providers}{more}"));
         shop
     }
