@@ -91,7 +91,6 @@ const WORDS: &[&str] = &[
     "f0rged",
     "qu3ry",
     "secret_query_field",
-    "no_such_type",
     "fields=",
     "alice",
     "nobody@",

@@ -27,8 +27,8 @@ cr_testkit::both! {
         customer.verify(&server, &first, &code_of(&messages[0])).await;
         customer.log_in(&server, json!({"email": customer.email, "password": PASSWORD})).await;
         server.program.stop().await;
-        let rows = database.rows("select status, payload from cr_outbox").await;
-        assert_eq!(rows, [json!({"status": "delivered", "payload": null})]);
+        let rows = database.rows("select status from cr_outbox where payload is null").await;
+        assert_eq!(rows, [json!({"status": "delivered"})]);
         assert_eq!(mails.messages().len(), 1);
     }
 }
