@@ -61,6 +61,21 @@ cr_testkit::both! {
     }
 }
 
+/// Load balancers and browsers open connections before they need them; such a connection must not hold up a deployment.
+#[test]
+fn a_stop_does_not_wait_for_connections_on_which_nothing_was_asked() {
+    cr_testkit::run(async {
+        let database = cr_testkit::TestDatabase::sqlite().await;
+        let server = Shop::new(&database, "", "").serve().await;
+        let silent = TcpStream::connect(server.address).await.unwrap();
+        assert_eq!(server.get("/health", None).await.status, 200);
+        server.program.signal(Signal::TERM);
+        assert_eq!(server.program.end().await, Some(0));
+        assert!(!server.program.log().contains("still in flight"), "{}", server.program.log());
+        drop(silent);
+    });
+}
+
 /// A word changed in a mail needs no restart, and a slip in it costs no mail.
 #[test]
 fn a_hangup_reads_templates_again_and_keeps_the_old_ones_where_the_new_are_broken() {
