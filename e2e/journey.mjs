@@ -4,11 +4,13 @@
 
 import assert from "node:assert/strict"
 import { randomInt } from "node:crypto"
-
-import Medusa from "@medusajs/js-sdk"
+import { createRequire } from "node:module"
 
 import { withCookies } from "./cookies.mjs"
 import { baseUrl, messageTo, publishableKey, report } from "./server.mjs"
+
+// The SDK's ES modules are for bundlers, which find folders; in Node its CommonJS build is the one that loads.
+const { default: Medusa } = createRequire(import.meta.url)("@medusajs/js-sdk")
 
 const password = "correct horse battery staple"
 const jar = withCookies(globalThis.fetch)

@@ -118,6 +118,10 @@ pub async fn run(cli: Cli) -> Result<()> {
     }
 }
 
+/// `config check`, `config show`, `config schema`; the text goes to standard output.
+///
+/// # Errors
+/// All problems of the configuration at once.
 #[expect(clippy::print_stdout, reason = "the command's output")]
 fn config(sources: &Sources, command: &ConfigCommand) -> Result<()> {
     let text = match command {
@@ -129,6 +133,10 @@ fn config(sources: &Sources, command: &ConfigCommand) -> Result<()> {
     Ok(())
 }
 
+/// Every generated file of `docs/`, under the name that it has there.
+///
+/// # Errors
+/// When the folder cannot be written.
 fn codegen(folder: &Path) -> Result<()> {
     std::fs::write(folder.join("CONFIGURATION.md"), commands::markdown())?;
     std::fs::write(folder.join("config.schema.json"), commands::schema())?;
@@ -142,6 +150,10 @@ fn load(sources: &Sources, env: &Env) -> Result<Config> {
     Ok(config)
 }
 
+/// From the configuration to the last answer: checks, database, sockets, and then requests until a signal.
+///
+/// # Errors
+/// Whatever keeps the server from starting, in a sentence; a failure afterwards is a log line.
 async fn serve(sources: &Sources) -> Result<()> {
     let env = Env::system();
     let config = load(sources, &env)?;
@@ -195,6 +207,10 @@ fn greet(config: &Config, listener: &TcpListener, has_inbox: bool) -> Result<()>
     Ok(())
 }
 
+/// `migrate`, `migrate --status`, `migrate --adopt-flags`; what was done goes to standard output.
+///
+/// # Errors
+/// What the database, or a migration, refuses.
 #[expect(clippy::print_stdout, reason = "the command's output")]
 async fn migrate(sources: &Sources, only_status: bool, adopt_flags: bool) -> Result<()> {
     let env = Env::system();
@@ -213,6 +229,10 @@ async fn migrate(sources: &Sources, only_status: bool, adopt_flags: bool) -> Res
     Ok(())
 }
 
+/// Makes the administrator and prints the id.
+///
+/// # Errors
+/// When there is no password, or the e-mail is taken or none.
 #[expect(clippy::print_stdout, reason = "the command's output")]
 async fn user(sources: &Sources, email: &str, password: Option<String>) -> Result<()> {
     let password = match password {
@@ -226,6 +246,10 @@ async fn user(sources: &Sources, email: &str, password: Option<String>) -> Resul
     Ok(())
 }
 
+/// Makes the key and prints it.
+///
+/// # Errors
+/// What the database refuses.
 #[expect(clippy::print_stdout, reason = "the command's output")]
 async fn api_key(sources: &Sources, kind: KeyType, title: &str) -> Result<()> {
     let app = command_app(sources).await?;

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use crate::call::Call;
+use crate::routes::OWNED_PROVIDERS;
 
 /// What a login names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,26 @@ pub fn check_allowed(call: &Call) -> Result<(), Error> {
         ))),
         _ => Ok(()),
     }
+}
+
+/// Whether the path names an auth provider that there is.
+pub fn is_known(call: &Call) -> bool {
+    OWNED_PROVIDERS.contains(&call.param("auth_provider"))
+}
+
+/// Refuses an auth provider that there is none of.
+///
+/// # Errors
+/// 401, Medusa's sentence with its line breaks (2.11.2).
+pub fn check_known(call: &Call) -> Result<(), Error> {
+    if is_known(call) {
+        return Ok(());
+    }
+    let provider = call.param("auth_provider");
+    Err(Error::unauthorized(format!(
+        "\nUnable to retrieve the auth provider with id: {provider}\nPlease make sure that the provider is registered in the \
+         container and it is configured correctly in your project configuration file."
+    )))
 }
 
 /// The keys of the body, and those of the query string that the body lacks.
@@ -75,13 +96,21 @@ pub fn of_contact(input: &Map<String, Value>, contact: ContactType) -> Result<Na
     Ok(Named { contact, text: text(input, contact.as_str()).ok_or_else(missing)? })
 }
 
-/// The one credential that a reset names; `identifier` is of the door's own provider.
+/// The one credential that a reset names; `identifier` is of the door's own provider. An empty text names nobody, and is not
+/// refused (Medusa 2.11.2).
 ///
 /// # Errors
 /// 400 when there is none or several.
 pub fn of_reset(call: &Call, input: &Map<String, Value>) -> Result<Named, Error> {
     const KEYS: [&str; 4] = ["identifier", "email", "phone", "email_or_phone"];
-    one_of(input, &KEYS, provider_contact(call))?.ok_or_else(|| exactly_one(&KEYS))
+    let contact = provider_contact(call);
+    if let Some(named) = one_of(input, &KEYS, contact)? {
+        return Ok(named);
+    }
+    if KEYS.iter().any(|key| input.get(*key).is_some_and(Value::is_string)) {
+        return Ok(Named { contact, text: String::new() });
+    }
+    Err(exactly_one(&KEYS))
 }
 
 /// Which contact registers: the options decide for customers, the door for others.

@@ -246,7 +246,6 @@ impl Row {
             match segment {
                 Segment::Static(text) if text.eq_ignore_ascii_case(part) => {}
                 Segment::Static(_) => return None,
-                Segment::Parameter("auth_provider") if !OWNED_PROVIDERS.contains(&part) => return None,
                 Segment::Parameter(name) => params.push((*name, part)),
             }
         }
@@ -266,7 +265,8 @@ fn segments_of(pattern: &'static str) -> Vec<Segment> {
         .collect()
 }
 
-/// The auth providers whose routes are ours. Their names are compared with case, as Medusa compares provider ids.
+/// The auth providers that there are. Their names are compared with case, as Medusa compares provider ids; routes fit others
+/// too, and refuse them in Medusa's words.
 pub const OWNED_PROVIDERS: [&str; 2] = ["emailpass", "phonepass"];
 
 /// Every route, in the order in which Medusa registers them where that shows.
@@ -340,6 +340,9 @@ pub static TABLE: &[Route] = &[
 pub fn pages(admin_path: &str) -> Vec<Route> {
     let at = |page: &str| -> &'static str { Box::leak(format!("{admin_path}{page}").into_boxed_str()) };
     vec![
+        Route::plain(Method::GET, at("/inbox"), |call| Box::pin(inbox::page(call))),
+        Route::plain(Method::GET, at("/inbox.css"), |call| Box::pin(inbox::style(call))),
+        Route::plain(Method::GET, at("/inbox.js"), |call| Box::pin(inbox::script(call))),
         Route::plain(Method::GET, at("/inbox.json"), |call| Box::pin(inbox::list(call))),
         Route::plain(Method::DELETE, at("/inbox.json"), |call| Box::pin(inbox::clear(call))),
     ]

@@ -20,7 +20,7 @@ use crate::start::Started;
 /// Seconds that requests in flight get to finish once a stop was asked for.
 const GRACE: Duration = Duration::from_secs(30);
 /// Between two prunings.
-const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+const PRUNE_EVERY: Duration = Duration::from_hours(1);
 
 /// Serves on a listener until `stop`, then finishes requests in flight, settles the worker and closes the database.
 ///
@@ -61,6 +61,7 @@ pub async fn serve(started: Started, listener: TcpListener, stop: CancellationTo
     Ok(())
 }
 
+/// Removes at the start, and then each hour, what has expired and is of no more use, until the stop.
 async fn prune_hourly(app: App, stop: CancellationToken) {
     loop {
         match prune::run(&app).await {
@@ -100,6 +101,7 @@ pub fn on_signals(app: App) -> Result<CancellationToken> {
     Ok(stop)
 }
 
+/// Reads all templates again; with one that is wrong the old ones stay, all of them.
 fn reload_templates(app: &App) {
     match Templates::load(&app.shared.options) {
         Ok(templates) => {

@@ -109,6 +109,10 @@ pub fn told_problem(problem: &cr_core::delivery::template::TemplateProblem) -> S
     format!("{}: {}", problem.key, problem.message)
 }
 
+/// One of the three lists, told apart in the message by its key.
+///
+/// # Errors
+/// When a pattern in it is none.
 fn cors(key: &str, text: Option<&str>) -> Result<Cors> {
     Cors::parse(text.unwrap_or_default()).map_err(|problem| anyhow!("projectConfig.http.{key}: {problem}"))
 }

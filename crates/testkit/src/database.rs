@@ -251,7 +251,7 @@ fn sqlite_row(row: &SqliteRow) -> Value {
         let stored = raw.type_info().name().to_owned();
         let declared = column.type_info().name().to_owned();
         let value = match stored.as_str() {
-            "NULL" => Value::Null,
+            _ if raw.is_null() => Value::Null,
             _ if declared == "BOOLEAN" => row.try_get::<bool, _>(index).unwrap().into(),
             "INTEGER" | "BIGINT" | "INT4" | "INT8" | "BOOLEAN" => row.try_get::<i64, _>(index).unwrap().into(),
             "REAL" => row.try_get::<f64, _>(index).unwrap().into(),

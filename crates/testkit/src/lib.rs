@@ -15,7 +15,9 @@ use std::sync::Arc;
 
 use cr_core::env::Env;
 
+pub mod application;
 pub mod database;
+pub mod faults;
 pub mod frozen;
 pub mod medusa;
 pub mod mime;
@@ -25,6 +27,7 @@ pub mod smtp_sink;
 pub mod webhook_sink;
 
 pub use database::{Held, TestDatabase};
+pub use faults::StepFaults;
 pub use frozen::{Frozen, START, seeded};
 pub use medusa::{Stage, medusa_database, plugin_database};
 pub use smtp_sink::SmtpSink;
@@ -58,6 +61,7 @@ pub fn run<T>(test: impl Future<Output = T>) -> T {
 macro_rules! both {
     ($($(#[$attribute:meta])* async fn $name:ident($database:ident: TestDatabase) $body:block)+) => {$(
         $(#[$attribute])*
+        #[cfg(test)]
         mod $name {
             #[allow(unused_imports)]
             use super::*;

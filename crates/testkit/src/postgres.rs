@@ -97,12 +97,15 @@ async fn server() -> &'static Server {
 fn prepare() -> Server {
     let folder = Folder::find();
     let _lock = folder.lock();
-    let url = match std::env::var("CR_TEST_POSTGRES_URL") {
-        Ok(url) if !url.is_empty() => url,
-        _ => folder.running().unwrap_or_else(|| folder.start()),
-    };
+    let url = chosen_server().unwrap_or_else(|| folder.running().unwrap_or_else(|| folder.start()));
     let template = crate::run(make_template(&url));
     Server { url, template }
+}
+
+/// The server that the developer chose instead of ours.
+#[expect(clippy::disallowed_methods, reason = "the test tools have no configuration file")]
+fn chosen_server() -> Option<String> {
+    std::env::var("CR_TEST_POSTGRES_URL").ok().filter(|url| !url.is_empty())
 }
 
 /// The name of a migrated database; made under another name first, so that a half-made one is never copied.
@@ -281,6 +284,7 @@ impl Account {
 }
 
 /// The newest one in `PATH` or where Debian puts them.
+#[expect(clippy::disallowed_methods, reason = "`PATH` is not configuration")]
 fn find_program(name: &str) -> PathBuf {
     let from_path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<_> = std::env::split_paths(&from_path).collect();

@@ -16,7 +16,7 @@ use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::mime::Mail;
@@ -93,13 +93,7 @@ pub struct SmtpSink {
     address: SocketAddr,
     state: Arc<State>,
     ca_file: tempfile::NamedTempFile,
-    listening: Option<JoinHandle<()>>,
-}
-
-impl Drop for SmtpSink {
-    fn drop(&mut self) {
-        self.stop();
-    }
+    listening: JoinSet<()>,
 }
 
 impl SmtpSink {
@@ -123,7 +117,8 @@ impl SmtpSink {
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let listening = Some(tokio::spawn(listen(listener, Arc::clone(&state))));
+        let mut listening = JoinSet::new();
+        listening.spawn(listen(listener, Arc::clone(&state)));
         Self { address, state, ca_file, listening }
     }
 
@@ -187,11 +182,9 @@ impl SmtpSink {
         tokio::time::timeout(PATIENCE, waiting).await.expect("mail must come")
     }
 
-    /// Stops listening: connections are refused from now on.
-    pub fn stop(&mut self) {
-        if let Some(listening) = self.listening.take() {
-            listening.abort();
-        }
+    /// Stops listening and cuts off whoever is connected: connections are refused from now on.
+    pub async fn stop(&mut self) {
+        self.listening.shutdown().await;
     }
 
     /// Listens again on the same port.
@@ -199,17 +192,9 @@ impl SmtpSink {
     /// # Panics
     /// When another took the port meanwhile.
     pub async fn restart(&mut self) {
-        self.stop();
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        let listener = loop {
-            match TcpListener::bind(self.address).await {
-                Ok(listener) => break listener,
-                // The aborted task gives the port back a moment later.
-                Err(error) => assert!(tokio::time::Instant::now() < deadline, "the port is gone: {error}"),
-            }
-            tokio::task::yield_now().await;
-        };
-        self.listening = Some(tokio::spawn(listen(listener, Arc::clone(&self.state))));
+        self.stop().await;
+        let listener = TcpListener::bind(self.address).await.unwrap();
+        self.listening.spawn(listen(listener, Arc::clone(&self.state)));
     }
 }
 
@@ -234,12 +219,13 @@ fn certificate() -> (TlsAcceptor, String) {
     (TlsAcceptor::from(Arc::new(config)), ca_pem)
 }
 
-/// Serves connections until aborted; those that are open then live on.
+/// Serves connections until aborted, and with it all of them.
 async fn listen(listener: TcpListener, state: Arc<State>) {
+    let mut sessions = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         *state.connections.lock().unwrap() += 1;
         let answer = state.plan.lock().unwrap().pop_front().unwrap_or(Answer::Accept);
-        tokio::spawn(serve(stream, Arc::clone(&state), answer));
+        sessions.spawn(serve(stream, Arc::clone(&state), answer));
     }
 }
 
@@ -274,6 +260,7 @@ struct Session<'a, S> {
 }
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
+    /// A conversation that has not begun; `encrypted` says whether the stream is TLS already.
     fn new(stream: S, state: &'a State, answer: Answer, encrypted: bool) -> Self {
         let stream = BufReader::new(stream);
         Self { stream, state, answer, encrypted, user: None, sender: String::new(), recipients: Vec::new() }

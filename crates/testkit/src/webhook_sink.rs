@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 /// How long a test waits for a request before it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -54,13 +54,7 @@ struct State {
 pub struct WebhookSink {
     address: SocketAddr,
     state: Arc<State>,
-    listening: JoinHandle<()>,
-}
-
-impl Drop for WebhookSink {
-    fn drop(&mut self) {
-        self.listening.abort();
-    }
+    _listening: JoinSet<()>,
 }
 
 impl WebhookSink {
@@ -73,12 +67,14 @@ impl WebhookSink {
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State::default());
         let shared = Arc::clone(&state);
-        let listening = tokio::spawn(async move {
+        let mut listening = JoinSet::new();
+        listening.spawn(async move {
+            let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&shared)));
+                connections.spawn(serve(stream, Arc::clone(&shared)));
             }
         });
-        Self { address, state, listening }
+        Self { address, state, _listening: listening }
     }
 
     /// `http://127.0.0.1:port`, without a slash at its end.
@@ -143,7 +139,9 @@ async fn serve(stream: TcpStream, state: Arc<State>) -> Option<()> {
         head.push_str("content-length: 0\r\n");
     }
     for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        for part in [name, ": ", &value, "\r\n"] {
+            head.push_str(part);
+        }
     }
     head.push_str("\r\n");
     stream.get_mut().write_all(head.as_bytes()).await.ok()?;

@@ -31,7 +31,7 @@ wrongCodes = "off"
 sendsPerSubject = "off"
 sendsPerDestination = "off"
 sendsPerAddress = "off"
-sendsPerChannel = "off"
+sendsPerChannel = { sms = "off", email = "off" }
 loginFailures = "off"
 loginFailuresPerAddress = "off"
 registrationsPerAddress = "off"

@@ -12,7 +12,7 @@ const ARROWS: [(&str, &[&str]); 6] = [
     ("cr-types", &[]),
     ("cr-db", &["cr-types"]),
     ("cr-core", &["cr-db", "cr-types"]),
-    ("customer-registration", &["cr-core", "cr-db", "cr-types"]),
+    ("customer-registration", &["cr-core", "cr-types"]),
     ("cr-testkit", &["cr-core", "cr-db", "cr-types"]),
     ("xtask", &[]),
 ];

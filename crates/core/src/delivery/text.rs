@@ -30,7 +30,7 @@ pub fn to_html(text: &str) -> String {
 }
 
 /// What a reader sees of an HTML document: paragraphs divided by an empty line, no line with spaces at its ends, links
-/// as `words (address)`, images as their `alt`. Elements with `display:none` or `hidden` are left out.
+/// as `words (address)`, images as their `alt`. Elements with `display:none`, `hidden` or `data-html-only` are left out.
 pub fn from_html(html: &str) -> String {
     let mut reducer = Reducer::default();
     let mut rest = html;
@@ -119,9 +119,9 @@ impl Reducer {
             return source.strip_prefix('<').unwrap_or("");
         }
         if closing {
-            self.close(&name)
+            self.close(&name);
         } else {
-            self.open(&name, inner)
+            self.open(&name, inner);
         }
         rest
     }
@@ -134,7 +134,8 @@ impl Reducer {
             return;
         }
         let style = attribute(inner, "style").unwrap_or_default().replace(' ', "").to_ascii_lowercase();
-        let hidden = style.contains("display:none") || attribute(inner, "hidden").is_some();
+        let hidden = style.contains("display:none")
+            || ["hidden", "data-html-only"].iter().any(|name| attribute(inner, name).is_some());
         if !void && (hidden || UNSEEN.contains(&name)) {
             self.unseen = Some((name.to_owned(), 1));
             return;
@@ -178,7 +179,9 @@ impl Reducer {
             if leads_elsewhere && words.is_empty() {
                 self.write(&target);
             } else if leads_elsewhere {
-                self.text.push_str(&format!(" ({target})"));
+                for part in [" (", &target, ")"] {
+                    self.text.push_str(part);
+                }
             }
         }
         self.divide(name);
@@ -316,6 +319,7 @@ mod tests {
             ("one<br>two<br/>three", "one\ntwo\nthree"),
             ("<head><title>x</title><style>p{a>b}</style></head><body>seen</body>", "seen"),
             ("<div style=\"display: none\">un<div>se</div>en</div>seen", "seen"),
+            ("<p data-html-only>no</p>yes", "yes"),
             ("<!-- <p>no</p> -->yes", "yes"),
             ("<a href=\"https://x.test/?a&#x3D;1&amp;b=2\">Reset</a> now", "Reset (https://x.test/?a=1&b=2) now"),
             ("<a href=\"https://x.test\">https://x.test</a>", "https://x.test"),

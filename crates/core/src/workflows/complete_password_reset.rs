@@ -76,7 +76,8 @@ pub async fn run(app: &App, input: Input) -> Result<(), Error> {
 /// 401 `Invalid token` when it is not.
 pub fn check_token(app: &App, token: &str, actor_type: &str) -> Result<(), Error> {
     let claims = token::read_reset(&app.shared.keys, token, app.shared.env.clock.now());
-    if claims.is_some_and(|claims| claims.actor_type == actor_type) { Ok(()) } else { Err(invalid()) }
+    let is_ours = |claims: ResetClaims| claims.actor_type == actor_type && claims.jti.is_some();
+    if claims.is_some_and(is_ours) { Ok(()) } else { Err(invalid()) }
 }
 
 /// The token must be of the path's actor, of the lookup's provider, and of the lookup's contact.

@@ -96,10 +96,10 @@ pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
     Ok(Output { customer: body, verifications })
 }
 
-/// A contact of the body in its stored form.
+/// A contact of the body in its stored form; an empty text is none.
 fn contact(app: &App, contact: ContactType, text: Option<&str>) -> Result<Option<String>, Error> {
     let options = &app.shared.options;
-    let Some(text) = text else {
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
         if options.registration_identifier.takes(contact) {
             return Err(Error::invalid_data(format!("{} is required to create a customer", contact.title())));
         }

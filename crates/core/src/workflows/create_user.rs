@@ -41,6 +41,10 @@ pub async fn run(app: &App, email: &str, password: SecretString) -> Result<Strin
     Ok(user.id)
 }
 
+/// Turns a broken uniqueness into the sentence of the caller's choice.
+///
+/// # Errors
+/// That sentence; or when the statement failed otherwise.
 fn unique(result: Result<(), DbError>, taken: impl FnOnce() -> Error) -> Result<(), Error> {
     match result {
         Err(DbError::NotUnique { .. }) => Err(taken()),

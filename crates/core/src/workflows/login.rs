@@ -159,30 +159,8 @@ async fn live_account(
     if session::is_verified_enough(&app.shared.options, &customer, identifier.contact) {
         return Ok(Some(customer));
     }
-    Err(verification_required(app, &customer, found, identifier.contact, now))
-}
-
-/// 401 that says what is missing, with an actor-less token that lets `otp/send` and `otp/verify` act as the identity's own.
-fn verification_required(
-    app: &App,
-    customer: &Customer,
-    found: &ProviderIdentity,
-    contact: ContactType,
-    now: Timestamp,
-) -> Error {
-    let subject = Subject {
-        actor_id: "",
-        actor_type: CUSTOMER,
-        identity: &found.identity,
-        provider: contact.provider(),
-        user_metadata: serde_json::Map::new(),
-    };
-    let token = session::issue(&app.shared.keys, &app.shared.options, subject, now);
-    Error::unauthorized(format!("{} is not verified", contact.title()))
-        .code("verification_required")
-        .detail("customer_id", customer.id.as_str())
-        .detail("unverified", contact.as_str())
-        .detail("token", token)
+    let (keys, options) = (&app.shared.keys, &app.shared.options);
+    Err(session::verification_required(keys, options, &customer.id, &found.identity, identifier.contact, now))
 }
 
 /// 400 for a credential that `login.identifier` does not take.

@@ -1,13 +1,13 @@
 //! `POST /auth/token/refresh` and the checks of `POST /auth/session`: a live token for a newer one, under the rules of login.
 
 use cr_db::models::provider_identity;
-use cr_types::ids::CustomerId;
 use serde_json::Map;
 
 use crate::app::App;
 use crate::error::Error;
 use crate::modules::auth::session::{self, CUSTOMER, Subject};
 use crate::modules::auth::token::AuthClaims;
+use crate::options::ContactType;
 
 /// What the client gets.
 pub struct Output {
@@ -51,26 +51,28 @@ pub async fn run(app: &App, claims: &AuthClaims) -> Result<Output, Error> {
     Ok(Output { token: session::issue(&app.shared.keys, &app.shared.options, subject, now) })
 }
 
-/// What login asks of a customer besides the password: an account that lives, is not leaving, and has proven a channel.
+/// What login asks of a customer besides the password: an account that lives, is not leaving, and has proven a channel. Other
+/// actors are asked nothing: who they are is Medusa's.
 ///
 /// # Errors
 /// The guard's 401; 403 `account_deletion_pending`; 401 `verification_required`.
 pub async fn check_login(app: &App, claims: &AuthClaims) -> Result<(), Error> {
+    if claims.actor_type != CUSTOMER {
+        return Ok(());
+    }
+    let options = &app.shared.options;
     let mut tx = app.db.read().await?;
     let session = session::live_customer(&mut tx, claims).await?;
-    tx.commit().await?;
     if session.is_deletion_active {
         return Err(session::deletion_pending(session.deletion_scheduled_at));
     }
-    if session::is_verified_on_any(&app.shared.options, &session.customer) {
-        return Ok(());
+    if session::is_verified_on_any(options, &session.customer) {
+        return Ok(tx.commit().await?);
     }
-    let contact = [crate::options::ContactType::Email, crate::options::ContactType::Phone]
-        .into_iter()
-        .find(|contact| app.shared.options.login_identifier.takes(*contact))
-        .unwrap_or(crate::options::ContactType::Email);
-    Err(Error::unauthorized(format!("{} is not verified", contact.title()))
-        .code("verification_required")
-        .detail("customer_id", CustomerId::from_stored(claims.actor_id.clone()).as_str())
-        .detail("unverified", contact.as_str()))
+    let identity = session::live_identity(&mut tx, claims).await?;
+    tx.commit().await?;
+    let contact =
+        if options.login_identifier.takes(ContactType::Email) { ContactType::Email } else { ContactType::Phone };
+    let now = app.shared.env.clock.now();
+    Err(session::verification_required(&app.shared.keys, options, &session.customer.id, &identity, contact, now))
 }

@@ -1,5 +1,7 @@
 //! Messages from `enqueue` to the socket, on both databases.
 
+#![cfg(test)]
+
 mod outbox;
 mod smtp;
 mod stage;

@@ -2,78 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use cr_core::app::{App, Shared};
+use cr_core::app::App;
 use cr_core::delivery::message::{self, Message, MessageKind};
 use cr_core::delivery::retry::RetryPolicy;
-use cr_core::delivery::template::Templates;
 use cr_core::delivery::worker::Worker;
 use cr_core::env::{Clock, Env};
-use cr_core::keys::Keys;
-use cr_core::options::{
-    Erasure, Identifier, Limits, NoticeSection, Options, OtpCharset, PasswordHash, PasswordPolicy, TemplateSource,
-};
-use cr_core::password::{Algorithm, HashParams, HashPool};
 use cr_core::providers::notification::smtp::SmtpOptions;
 use cr_core::providers::notification::{ProviderOptions, ProviderSettings, Providers};
+pub(crate) use cr_testkit::application::options;
 use cr_testkit::{Frozen, SmtpSink, TestDatabase};
 use secrecy::SecretString;
-use tokio::sync::Notify;
-
-/// Options with nothing configured, as a message sees them.
-pub(crate) fn options() -> Options {
-    let notice = |subject: &str| NoticeSection {
-        template: TemplateSource::BuiltIn,
-        subject: subject.to_owned(),
-        disable: false,
-    };
-    Options {
-        production: false,
-        storefront_url: Some("https://shop.test".to_owned()),
-        registration_identifier: Identifier::Both,
-        require_verification: true,
-        verification_since: None,
-        login_identifier: Identifier::Both,
-        otp_length: 6,
-        otp_charset: OtpCharset::Numeric,
-        otp_expiry_minutes: 15,
-        max_attempts: 5,
-        email_verification: None,
-        phone_verification: None,
-        password_reset: None,
-        account_deletion_request: None,
-        scheduled_days: 7,
-        erasure: Erasure::Anonymize,
-        account_deletion_cancel: None,
-        contact_change_notice: notice("Your contact details were changed"),
-        password_changed_notice: notice("Your password was changed"),
-        default_country: None,
-        password: PasswordPolicy { min_length: 8, max_length: 128, reject_common: true },
-        password_hash: PasswordHash::Scrypt,
-        referral_max_levels: 10,
-        referral_mask_contacts: false,
-        limits: Limits {
-            wrong_codes: Vec::new(),
-            sends_per_subject: Vec::new(),
-            sends_per_destination: Vec::new(),
-            sends_per_address: Vec::new(),
-            sends_per_channel: Vec::new(),
-            sms_countries: Vec::new(),
-            login_failures: Vec::new(),
-            login_delay: 900,
-            login_failures_per_address: Vec::new(),
-            registrations_per_address: Vec::new(),
-            resets: Vec::new(),
-            cancel_requests_per_address: Vec::new(),
-            password_changes: Vec::new(),
-            referral_guesses: Vec::new(),
-        },
-        jwt_expires_in: 86_400,
-        auth_methods_per_actor: Vec::new(),
-    }
-}
 
 /// An application on a test's database, with frozen time.
 pub(crate) struct Stage {
@@ -91,19 +32,7 @@ pub(crate) async fn stage(database: TestDatabase) -> Stage {
 
 /// One more application on the same database, as another replica has it.
 pub(crate) async fn application(database: &TestDatabase, env: Env) -> App {
-    let options = options();
-    let templates = Templates::load(&options).unwrap_or_else(|problems| panic!("{problems:?}"));
-    let secret = SecretString::from("a secret of at least thirty-two bytes".to_owned());
-    let shared = Shared {
-        keys: Keys::new(std::slice::from_ref(&secret), &secret),
-        templates: RwLock::new(Arc::new(templates)),
-        options,
-        env,
-        wake: Notify::new(),
-        faults: None,
-    };
-    let hashes = Arc::new(HashPool::new(8, Algorithm::Scrypt(HashParams { log_n: 10, r: 8, p: 1 })));
-    App { shared: Arc::new(shared), db: database.connect().await, hashes }
+    cr_testkit::application::application(database, options(), env, None).await
 }
 
 impl Stage {

@@ -6,6 +6,7 @@ use cr_core::delivery::worker::Worker;
 use cr_db::models::cr_outbox;
 use cr_testkit::smtp_sink::{Answer, SinkTls};
 use cr_testkit::{SmtpSink, both};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::stage::{mail_providers, stage};
@@ -25,7 +26,7 @@ both! {
     async fn ten_minutes_without_a_mail_server_lose_nothing(database: TestDatabase) {
         let stage = stage(database).await;
         let mut sink = SmtpSink::start(SinkTls::None, None).await;
-        sink.stop();
+        sink.stop().await;
         for key in ["a", "b", "c"] {
             stage.enqueue(key).await;
         }
@@ -100,7 +101,7 @@ both! {
     async fn a_message_out_of_attempts_dies(database: TestDatabase) {
         let stage = stage(database).await;
         let mut sink = SmtpSink::start(SinkTls::None, None).await;
-        sink.stop();
+        sink.stop().await;
         stage.enqueue("key").await;
         let policy = RetryPolicy { attempts: 3, ..RetryPolicy::default() };
         let worker = Worker::new(stage.app.clone(), mail_providers(&sink), policy);
@@ -150,10 +151,10 @@ both! {
         let sink = SmtpSink::start(SinkTls::None, None).await;
         sink.answer_next(&[Answer::Hold]);
         stage.enqueue("key").await;
-        let running = tokio::spawn(stage.worker(&sink).run(CancellationToken::new()));
+        let mut running = JoinSet::new();
+        running.spawn(stage.worker(&sink).run(CancellationToken::new()));
         sink.wait_for(1).await;
-        running.abort();
-        assert!(running.await.unwrap_err().is_cancelled());
+        running.shutdown().await;
         assert_eq!(stage.rows().await, [("sending".to_owned(), 1, String::new(), true)]);
         stage.clock.advance_seconds(60);
         stage.worker(&sink).run_once().await.unwrap();
@@ -170,13 +171,14 @@ both! {
         sink.answer_next(&[Answer::Hold]);
         stage.enqueue("a").await;
         let stop = CancellationToken::new();
-        let running = tokio::spawn(stage.worker(&sink).run(stop.clone()));
+        let mut running = JoinSet::new();
+        running.spawn(stage.worker(&sink).run(stop.clone()));
         sink.wait_for(1).await;
         stop.cancel();
         // The worker may look at the queue once more while `stop` reaches it, but not after this.
         tokio::task::yield_now().await;
         sink.release();
-        running.await.unwrap();
+        running.join_all().await;
         assert_eq!(stage.rows().await, [("delivered".to_owned(), 1, String::new(), false)]);
         stage.enqueue("b").await;
         assert_eq!(sink.connections(), 1);
@@ -188,15 +190,16 @@ both! {
         let stage = stage(database).await;
         let sink = SmtpSink::start(SinkTls::None, None).await;
         let stop = CancellationToken::new();
-        let workers: Vec<_> = (0..3).map(|_| tokio::spawn(stage.worker(&sink).run(stop.clone()))).collect();
+        let mut workers = JoinSet::new();
+        for _ in 0..3 {
+            workers.spawn(stage.worker(&sink).run(stop.clone()));
+        }
         for number in 0..20 {
             stage.enqueue(&format!("key {number:02}")).await;
         }
         sink.wait_for(20).await;
         stop.cancel();
-        for worker in workers {
-            worker.await.unwrap();
-        }
+        workers.join_all().await;
         assert_eq!(sink.messages().len(), 20);
         assert!(stage.rows().await.iter().all(|(status, attempts, ..)| status == "delivered" && *attempts == 1));
     }

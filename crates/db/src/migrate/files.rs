@@ -131,3 +131,23 @@ fn from_migrate(error: MigrateError) -> DbError {
         other => DbError::Migration(format!("could not migrate: {other}")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file that is not in the list would never run, on one database or on both.
+    #[test]
+    fn both_folders_hold_exactly_the_files_of_the_list() {
+        let listed: Vec<_> = FILES.iter().map(|file| format!("{}.sql", file.title())).collect();
+        for folder in ["sqlite", "postgres"] {
+            let path = format!("{}/migrations/{folder}", env!("CARGO_MANIFEST_DIR"));
+            let mut found: Vec<_> = std::fs::read_dir(path)
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
+            found.sort();
+            assert_eq!(found, listed, "{folder}");
+        }
+    }
+}

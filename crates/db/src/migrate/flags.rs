@@ -6,7 +6,6 @@ use cr_types::timestamp::Timestamp;
 
 use super::state;
 use crate::error::DbError;
-use crate::models::cr_state;
 use crate::stamp::Stamp;
 use crate::tx::{Tx, on};
 
@@ -45,7 +44,7 @@ pub(super) async fn adopt(tx: &mut Tx, now: Timestamp) -> Result<u64, DbError> {
 /// # Errors
 /// When a statement fails.
 pub(super) async fn adopt_once(tx: &mut Tx, now: Timestamp) -> Result<u64, DbError> {
-    if cr_state::find(tx, state::FLAGS_ADOPTED).await?.is_some() {
+    if state::find(tx, state::FLAGS_ADOPTED).await?.is_some() {
         return Ok(0);
     }
     adopt(tx, now).await

@@ -1,4 +1,4 @@
-//! What only the database can remember between two starts: `cr_state`, as `migrate` writes it.
+//! What only the database can remember between two starts: `cr_state`.
 
 use cr_types::timestamp::Timestamp;
 
@@ -13,6 +13,8 @@ pub const FLAGS_ADOPTED: &str = "flags_adopted";
 /// `true` where Medusa made the database; what `publishableKey: auto` asks.
 pub const MEDUSA_MADE: &str = "medusa_made";
 
+const FIND: &str = "select value from cr_state where key = $1";
+
 const KEEP: &str = "\
 insert into cr_state (key, value, updated_at)
 values ($1, $2, $3)
@@ -23,6 +25,14 @@ insert into cr_state (key, value, updated_at)
 values ($1, $2, $3)
 on conflict (key) do update set value = excluded.value, updated_at = excluded.updated_at
 where cr_state.value <> excluded.value";
+
+/// What is remembered under the key.
+///
+/// # Errors
+/// When the statement fails, as where `migrate` has never run.
+pub async fn find(tx: &mut Tx, key: &str) -> Result<Option<String>, DbError> {
+    Ok(on!(tx, connection => sqlx::query_scalar::<_, String>(FIND).bind(key).fetch_optional(connection).await?))
+}
 
 /// Remembers a value unless one is there: the first stays.
 ///

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use super::adopt::{self, Adoption};
 use super::{files, lookups, schema, state};
 use crate::error::DbError;
-use crate::models::cr_state;
 use crate::pool::Database;
 use crate::tx::{Handle, Tx, on};
 
@@ -46,7 +45,7 @@ pub async fn status(database: &Database) -> Result<Status, DbError> {
     let has_medusa_tables = schema::has_medusa_tables(&columns);
     let (mut adopts, mut indexes) = (Adoption::default(), Vec::new());
     let has_state = schema::has_column(&columns, "cr_state", "key");
-    let flags_adopted = has_state && cr_state::find(&mut tx, state::FLAGS_ADOPTED).await?.is_some();
+    let flags_adopted = has_state && state::find(&mut tx, state::FLAGS_ADOPTED).await?.is_some();
     let missing = if has_medusa_tables { schema::list_missing(&columns, database.kind()) } else { Vec::new() };
     // What is adopted is counted by columns that may be among the missing.
     if let (Handle::Postgres(connection), true) = (tx.handle(), missing.is_empty()) {

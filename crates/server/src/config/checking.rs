@@ -70,7 +70,8 @@ impl Place {
     }
 }
 
-/// Checks a value and all that is in it; gives what is right of it. `base` is the folder that relative secret files stand in.
+/// Checks a value and all that is in it; gives what is right of it. `base` is the folder that relative secret files
+/// stand in.
 pub(crate) fn check(node: Node, place: &Place, base: &Path, findings: &mut Findings) -> Option<Node> {
     if matches!(node.value, Value::Null) {
         return Some(node);
@@ -154,7 +155,8 @@ fn check_list(node: Node, place: &Place, base: &Path, findings: &mut Findings) -
     Some(Node { value: Value::List(right), origin })
 }
 
-/// An element: one whose `id` is unknown is not looked into, since its keys depend on it; one without is told by the check for what is required.
+/// An element: one whose `id` is unknown is not looked into, since its keys depend on it; one without is told by the
+/// check for what is required.
 fn check_element(item: Node, here: &Place, base: &Path, findings: &mut Findings) -> Option<Node> {
     let id = here.entry("id");
     let Some(key) = keys::find(&id.shape) else { return check_table(item, here, base, findings) };

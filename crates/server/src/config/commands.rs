@@ -1,4 +1,6 @@
 //! `config check`, `config show`, `config schema`, and the generated document, as texts that the command line prints.
+//!
+//! `_infallible` below: writing to a `String` cannot fail.
 
 use std::fmt::Write;
 

@@ -65,7 +65,8 @@ pub(crate) fn apply(tree: &mut Node, sources: &Sources, findings: &mut Findings)
     }
 }
 
-/// The origin of what the configuration file has there, if that is a value where the variable names a file, or the reverse.
+/// The origin of what the configuration file has there, if that is a value where the variable names a file, or the
+/// reverse.
 fn other_form<'t>(tree: &'t Node, target: &Target) -> Option<&'t Origin> {
     let step = |node: &'t Node, step: &Step| match step {
         Step::Name(name) => node.child(name),
@@ -92,7 +93,8 @@ fn tell_clash(target: &Target, name: &str, other: &str, other_is_file: bool, fin
     tell_value_and_file(&target.place, &Origin::Variable(value_name.to_owned()), file_name, findings);
 }
 
-/// The key that a variable means; `None` for a variable that is none of ours, and, told, for one of ours that means nothing.
+/// The key that a variable means; `None` for a variable that is none of ours, and, told, for one of ours that means
+/// nothing.
 fn target(name: &str, tree: &Node, findings: &mut Findings) -> Option<Target> {
     if let Some(found) = medusa_target(name) {
         return Some(found);

@@ -10,10 +10,12 @@ use super::node::{Node, Origin, Value};
 use super::problem::Problem;
 use super::{json, yaml};
 
-/// Reads a configuration file. A problem with the text is one problem a place; TOML tells all of them, YAML and JSON the first.
+/// Reads a configuration file. What is wrong with the text is one problem a place; TOML tells all places, YAML and JSON
+/// the first.
 ///
 /// # Errors
-/// When the file cannot be read, has another extension than `.toml`, `.yaml`, `.yml`, `.json`, or is not what the extension says.
+/// When the file cannot be read, has another extension than `.toml`, `.yaml`, `.yml`, `.json`, or is not what the
+/// extension says.
 pub(crate) fn read(path: &Path, shown: &str) -> Result<Node, Vec<Problem>> {
     let file: Arc<str> = shown.into();
     let origin_of = |line| Origin::File { file: Arc::clone(&file), line };

@@ -141,7 +141,8 @@ mod tests {
 
     #[test]
     fn each_value_knows_the_line_of_its_key() {
-        let text = "{\n  \"options\": {\n    \"otpLength\":\n 6,\n \"a\\\"b\": [true, null,\n 1.5, \"\\ud83d\\ude00}\"] },\n \"x\": {}\n}";
+        let text = "{\n  \"options\": {\n    \"otpLength\":\n 6,\n \"a\\\"b\": [true, null,\n 1.5, \
+            \"\\ud83d\\ude00}\"] },\n \"x\": {}\n}";
         let node = parse(text, &lines).unwrap();
         assert_eq!(node.at("options").unwrap().origin, lines(2));
         assert_eq!(node.at("options.otpLength").unwrap().origin, lines(3));

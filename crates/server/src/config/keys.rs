@@ -78,17 +78,20 @@ pub(crate) static GROUPS: &[Group] = &[
     Group { title: "projectConfig", intro: "Named as in `medusa-config.ts`.", keys: server::PROJECT },
     Group {
         title: "options",
-        intro: "The plugin's options under their own names, and ours.\nA section (a key of type table) is off until it is set; its defaults hold once it is.",
+        intro: "The plugin's options under their own names, and ours.\nA section (a key of type table) is \
+            off until it is set; its defaults hold once it is.",
         keys: options::OPTIONS,
     },
     Group {
         title: "options.limits",
-        intro: "A value is `\"N/window\"` (at most N in the window: `s`, `m`, `h` or `d`), a list of such, or `\"off\"`.",
+        intro: "A value is `\"N/window\"` (at most N in the window: `s`, `m`, `h` or `d`), a list of \
+            such, or `\"off\"`.",
         keys: options::LIMITS,
     },
     Group {
         title: "notification",
-        intro: "A list of providers, each serving channels; no channel may have two.\nWithout it, development keeps mails and text messages for its inbox, and production does not start.",
+        intro: "A list of providers, each serving channels; no channel may have two.\nWithout it, \
+            development keeps mails and text messages for its inbox, and production does not start.",
         keys: server::NOTIFICATION,
     },
     Group { title: "events, gateway, admin, metrics, log", intro: "", keys: server::REST },

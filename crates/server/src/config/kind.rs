@@ -46,6 +46,8 @@ pub(crate) enum Kind {
     SocketAddress,
     /// A URL path that begins with `/`.
     UrlPath,
+    /// A level of logging, or directives as `RUST_LOG` has them.
+    LogLevel,
     /// Not a value but an optional table: its defaults hold once it is there.
     Section,
 }
@@ -106,6 +108,7 @@ impl Kind {
             Self::Country => "an ISO 3166 country of two letters".to_owned(),
             Self::SocketAddress => "`address:port`".to_owned(),
             Self::UrlPath => "a path that begins with `/`".to_owned(),
+            Self::LogLevel => "`error`, `warn`, `info`, `debug`, `trace`, `off`, or directives".to_owned(),
             Self::Section => "a table".to_owned(),
         }
     }
@@ -132,6 +135,7 @@ impl Kind {
             Self::Country => "\"DE\"".to_owned(),
             Self::SocketAddress => "\"127.0.0.1:9100\"".to_owned(),
             Self::UrlPath => "\"/app\"".to_owned(),
+            Self::LogLevel => "\"info\"".to_owned(),
             Self::Section => "{ … }".to_owned(),
         }
     }
@@ -150,10 +154,10 @@ impl Kind {
         if self.takes_only_text() && text.trim().is_empty() {
             return Err("it is empty".to_owned());
         }
-        let must = |right: bool| if right { Ok(()) } else { Err(format!("it is `{text}`")) };
+        let is_right = |right: bool| if right { Ok(()) } else { Err(format!("it is `{text}`")) };
         match self {
             Self::Text | Self::Secret | Self::Template => Ok(()),
-            Self::Choice(words) => must(words.contains(&text)),
+            Self::Choice(words) => is_right(words.contains(&text)),
             Self::Integer(least, most) => match node.value {
                 Value::Integer(number) if (least..=most).contains(&number) => Ok(()),
                 Value::Integer(number) => Err(format!("it is {number}")),
@@ -166,7 +170,7 @@ impl Kind {
                     other_type()
                 }
             }
-            Self::DateTime => must(text.parse::<Timestamp>().is_ok()),
+            Self::DateTime => is_right(text.parse::<Timestamp>().is_ok()),
             Self::Url(schemes) | Self::SecretUrl(schemes) => values::url(text, schemes),
             Self::DatabaseUrl => values::database_url(text),
             Self::Secrets => judge_secrets(node),
@@ -175,9 +179,10 @@ impl Kind {
             Self::Limit => values::limit(&node.value).map(drop),
             Self::Networks => values::networks(node).map(drop),
             Self::CallingCodes => values::calling_codes(node).map(drop),
-            Self::Country => must(text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic())),
-            Self::SocketAddress => must(text.parse::<std::net::SocketAddr>().is_ok()),
-            Self::UrlPath => must(text.starts_with('/') && !text.contains(['?', '#', ' ']) && !text.contains("//")),
+            Self::Country => is_right(text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic())),
+            Self::LogLevel => is_right(is_log_level(text)),
+            Self::SocketAddress => is_right(text.parse::<std::net::SocketAddr>().is_ok()),
+            Self::UrlPath => is_right(text.starts_with('/') && !text.contains(['?', '#', ' ']) && !text.contains("//")),
             Self::Section => {
                 if matches!(node.value, Value::Table(_)) {
                     Ok(())
@@ -204,7 +209,8 @@ impl Kind {
         )
     }
 
-    /// What an environment variable's text means for this type: numbers and booleans as such, lists as JSON or with commas, tables as JSON.
+    /// What an environment variable's text means for this type: numbers and booleans as such, lists as JSON or with
+    /// commas, tables as JSON.
     ///
     /// # Errors
     /// A sentence when a text that begins as JSON is not.
@@ -224,6 +230,15 @@ impl Kind {
             _ => Value::Text(text.to_owned()),
         })
     }
+}
+
+/// Levels, and directives with a target (`info,cr_core=debug`); a word alone that is no level would switch all else
+/// off.
+fn is_log_level(text: &str) -> bool {
+    let is_level = |word: &str| ["error", "warn", "info", "debug", "trace", "off"].contains(&word);
+    let mut directives = text.split(',').map(str::trim);
+    directives.all(|directive| directive.contains('=') || is_level(&directive.to_ascii_lowercase()))
+        && tracing_subscriber::EnvFilter::try_new(text).is_ok()
 }
 
 /// One secret or a list of secrets, none empty.

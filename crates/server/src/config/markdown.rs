@@ -1,10 +1,12 @@
 //! `docs/CONFIGURATION.md`, made from the table of keys and the compiled-in layers.
+//!
+//! `_infallible` below: writing to a `String` cannot fail.
 
 use std::fmt::Write;
 
 use super::building::{DEFAULTS, DEVELOPMENT, built_in};
 use super::keys::{GROUPS, Key, places, variable_name};
-use super::kind::Secrecy;
+use super::kind::{Kind, Secrecy};
 use super::node::{Node, Origin};
 use super::show::literal;
 
@@ -49,30 +51,27 @@ pub(crate) fn markdown() -> String {
         }
         text.push_str("| key | takes | default | meaning |\n|---|---|---|---|\n");
         for key in group.keys {
-            push_row(&mut text, key, group.title, &defaults);
+            push_row(&mut text, key, &defaults);
         }
     }
     let _infallible = write!(
         text,
-        "\n## Development defaults\n\nWith no file and `NODE_ENV` not `production` this takes the file's place:\n\n```toml\n{DEVELOPMENT}```\n\n## Defaults\n\n```toml\n{DEFAULTS}```\n"
+        "\n## Development defaults\n\nWith no file and `NODE_ENV` not `production` this takes the file's place:\n\n\
+         ```toml\n{DEVELOPMENT}```\n"
     );
     text
 }
 
 /// A key's row.
-fn push_row(text: &mut String, key: &Key, group: &str, defaults: &Node) {
-    let shown = key.path.strip_prefix(group).and_then(|rest| rest.strip_prefix('.')).unwrap_or(key.path);
+fn push_row(text: &mut String, key: &Key, defaults: &Node) {
     let places = places(defaults, &key.pattern());
     let by_name = |(path, node): &(String, &Node)| {
         let value = literal(&node.value, Secrecy::Public);
         let name = path.rsplit('.').next().unwrap_or_default();
         if key.path.contains('*') { format!("`{name} = {value}`") } else { format!("`{value}`") }
     };
-    let default = if places.is_empty() {
-        key.unset.to_owned()
-    } else {
-        places.iter().map(by_name).collect::<Vec<_>>().join(", ")
-    };
+    let is_off = places.is_empty() || matches!(key.kind, Kind::Section);
+    let default = if is_off { key.unset.to_owned() } else { places.iter().map(by_name).collect::<Vec<_>>().join(", ") };
     let variable = key.variable.map(|name| format!(" Environment: `{name}`.")).unwrap_or_default();
     let file = if key.kind.may_come_from_file() {
         let name = key.variable.map_or_else(|| variable_name(&key.pattern()), str::to_owned);
@@ -80,5 +79,6 @@ fn push_row(text: &mut String, key: &Key, group: &str, defaults: &Node) {
     } else {
         String::new()
     };
-    let _infallible = writeln!(text, "| `{shown}` | {} | {default} | {}{variable}{file} |", key.kind.words(), key.doc);
+    let _infallible =
+        writeln!(text, "| `{}` | {} | {default} | {}{variable}{file} |", key.path, key.kind.words(), key.doc);
 }

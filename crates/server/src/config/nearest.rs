@@ -1,11 +1,13 @@
 //! "Did you mean": the known name that is nearest to one that somebody wrote.
 
-/// The name without case and underscores: what the environment compares, and what mixes of camelCase and `snake_case` come down to.
+/// The name without case and underscores: what the environment compares, and what mixes of camelCase and `snake_case`
+/// come down to.
 pub(crate) fn fold(name: &str) -> String {
     name.chars().filter(|symbol| *symbol != '_' && *symbol != '-').flat_map(char::to_lowercase).collect()
 }
 
-/// The nearest of the known names, if one is near enough to be meant: a third of the letters may differ, two in short names.
+/// The nearest of the known names, if one is near enough to be meant: a third of the letters may differ, two in short
+/// names.
 pub(crate) fn nearest<'n>(written: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let folded = fold(written);
     let most = (folded.chars().count() / 3).max(2);

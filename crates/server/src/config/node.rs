@@ -111,7 +111,8 @@ impl Node {
 
     /// Lays `over` on top: tables are merged key by key, all else is replaced, null changes nothing.
     ///
-    /// A table takes the upper one's origin: so an optional section counts as set once a layer above the defaults has it.
+    /// A table takes the upper one's origin: so an optional section counts as set once a layer above the defaults has
+    /// it.
     pub(crate) fn overlay(&mut self, over: Self) {
         match (&mut self.value, over.value) {
             (_, Value::Null) => {}

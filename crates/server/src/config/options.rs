@@ -207,13 +207,18 @@ fn judge_verification(reader: &mut Reader<'_>, options: &Options) {
     let registers = |contact: &ContactType| options.registration_identifier.takes(*contact);
     if !contacts.iter().any(|contact| registers(contact) && options.login_identifier.takes(*contact)) {
         reader.warnings.push(
-            "options.login.identifier takes no credential that options.registration.identifier gives: new customers cannot log in.".to_owned(),
+            "options.login.identifier takes no credential that options.registration.identifier gives: \
+                new customers cannot log in."
+                .to_owned(),
         );
     }
     let verifiable = |contact: &ContactType| registers(contact) && options.verification(*contact).is_some();
     if options.require_verification && !contacts.iter().any(verifiable) {
         reader.warnings.push(
-            "options.registration.require_verification is true, but no verification section is set for what customers register with: new customers cannot log in. Set options.email_verification or options.phone_verification.".to_owned(),
+            "options.registration.require_verification is true, but no verification section is set for \
+                what customers register with: new customers cannot log in. Set options.email_verification \
+                or options.phone_verification."
+                .to_owned(),
         );
     }
 }

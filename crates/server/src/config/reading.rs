@@ -1,5 +1,7 @@
-//! The merged, checked tree by typed questions. What is missing gives the type's zero: a missing default is a bug that the
-//! test over `config.default.toml` finds, and a value that was wrong has been told already.
+//! The merged, checked tree by typed questions.
+//!
+//! What is missing gives the type's zero: a missing default is a bug that the test over `config.default.toml` finds, and a
+//! value that was wrong has been told already.
 
 use std::path::{Path, PathBuf};
 

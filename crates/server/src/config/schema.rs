@@ -110,7 +110,7 @@ fn of_kind(kind: Kind) -> Map<String, Json> {
     let text = || json!({"type": "string", "minLength": 1});
     let rate = json!({"type": "string", "pattern": "^\\s*[1-9][0-9]*\\s*/\\s*[1-9][0-9]*[smhd]\\s*$"});
     let schema = match kind {
-        Kind::Text | Kind::Secret => text(),
+        Kind::Text | Kind::Secret | Kind::LogLevel => text(),
         Kind::Choice(words) => json!({"enum": words}),
         Kind::Integer(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
         Kind::Boolean => json!({"type": "boolean"}),

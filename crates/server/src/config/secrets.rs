@@ -1,8 +1,11 @@
-//! Development's random secrets, so that `serve` works with nothing configured, and the length that production asks of them.
+//! Development's random secrets, so that `serve` works with nothing configured, and the length that production asks of
+//! them.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cr_core::env::Env;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -12,7 +15,8 @@ use super::reading::Reader;
 /// Fewest bytes of a secret in production: as many as the hash that HS256 keys (RFC 7518, 3.2).
 const FEWEST_BYTES: usize = 32;
 
-/// Where development keeps its `jwtSecret`: beside the SQLite file, in the working folder for PostgreSQL; `None` in memory.
+/// Where development keeps its `jwtSecret`: beside the SQLite file, in the working folder for PostgreSQL; `None` in
+/// memory.
 pub(crate) fn development_file(database_url: &str, working_dir: &Path) -> Option<PathBuf> {
     let Some(path) = database_url.strip_prefix("sqlite://").or_else(|| database_url.strip_prefix("sqlite:")) else {
         return Some(working_dir.join("customer-registration.jwt-secret"));
@@ -60,14 +64,16 @@ pub(crate) fn judge(reader: &mut Reader<'_>, jwt_secrets: &[SecretString], cooki
             reader.tell(
                 path,
                 &format!("a secret is shorter than {FEWEST_BYTES} bytes"),
-                "Use `openssl rand -base64 48`. If Medusa's secret cannot be changed, set `projectConfig.http.allowWeakSecrets = true`.",
+                "Use `openssl rand -base64 48`. If Medusa's secret cannot be changed, set \
+                    `projectConfig.http.allowWeakSecrets = true`.",
             );
         }
     }
 }
 
 impl Config {
-    /// In development, makes what is missing: a `jwtSecret` kept in a file of mode 0600 (so that tokens outlive a restart), and a `cookieSecret` for this run.
+    /// In development, makes what is missing: a `jwtSecret` kept in a file of mode 0600 (so that tokens outlive a
+    /// restart), and a `cookieSecret` for this run.
     ///
     /// # Errors
     /// When the file can neither be read nor made; the message names it.
@@ -90,14 +96,9 @@ impl Config {
     }
 }
 
-/// 32 random bytes in hex.
+/// 32 random bytes as text.
 fn random_secret(env: &Env) -> SecretString {
-    SecretString::from(hex(&env.bytes::<32>()))
-}
-
-/// Lower-case hex.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    SecretString::from(URL_SAFE_NO_PAD.encode(env.bytes::<32>()))
 }
 
 /// The secret in the file; made first if it is not there. Of several processes at once all get the same one: the file
@@ -105,7 +106,7 @@ fn hex(bytes: &[u8]) -> String {
 fn kept_secret(path: &Path, env: &Env) -> io::Result<SecretString> {
     if !path.exists() {
         let mut name = path.as_os_str().to_owned();
-        name.push(format!(".{}", hex(&env.bytes::<8>())));
+        name.push(format!(".{}", URL_SAFE_NO_PAD.encode(env.bytes::<8>())));
         let draft = PathBuf::from(name);
         write_private(&draft, random_secret(env).expose_secret())?;
         let linked = std::fs::hard_link(&draft, path);

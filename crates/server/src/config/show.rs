@@ -1,4 +1,6 @@
 //! `config show`: the effective configuration as TOML, each value's origin in a comment, secrets masked.
+//!
+//! `_infallible` below: writing to a `String` cannot fail.
 
 use std::fmt::Write;
 

@@ -62,7 +62,8 @@ pub(crate) fn limit(value: &Value) -> Result<Limit, String> {
     }
 }
 
-/// `http.jwtExpiresIn` in whole seconds: a number is seconds, a text is a number with a unit as the npm package `ms` has them.
+/// `http.jwtExpiresIn` in whole seconds: a number is seconds, a text is a number with a unit as the npm package `ms` has
+/// them.
 ///
 /// # Errors
 /// A sentence; for a bare number in a text one that names both readings (`jsonwebtoken` takes it for milliseconds).
@@ -86,7 +87,8 @@ fn text_lifetime(text: &str) -> Result<i64, String> {
     let wrong = || format!("`{text}` is no number with a unit");
     if unit.is_empty() && digits.parse::<f64>().is_ok() {
         return Err(format!(
-            "`\"{text}\"` is a bare number in a text: it reads as {digits} seconds, or, as Medusa's `jsonwebtoken` takes it, as {digits} milliseconds"
+            "`\"{text}\"` is a bare number in a text: it reads as {digits} seconds, or, as Medusa's \
+                `jsonwebtoken` takes it, as {digits} milliseconds"
         ));
     }
     let unit_millis: i64 = match unit.trim().to_ascii_lowercase().as_str() {

@@ -118,6 +118,7 @@ async fn gates_let_in_whom_medusa_lets_in() {
     }
 }
 
+/// A storefront with a stale token can still ask for a code.
 #[tokio::test]
 async fn an_optional_gate_recognises_and_never_refuses_for_a_bad_token() {
     let server = Server::start().await;
@@ -149,6 +150,7 @@ async fn a_session_wins_over_a_bearer_token() {
     assert_eq!(server.send("GET /store/customers/me", &headers, "").await.caller()["actor"], "cus_1");
 }
 
+/// Somebody else's page cannot act for whoever is logged in.
 #[tokio::test]
 async fn a_write_by_cookie_from_a_foreign_page_is_refused() {
     let server = Server::start().await;
@@ -169,6 +171,7 @@ async fn a_write_by_cookie_from_a_foreign_page_is_refused() {
     }
 }
 
+/// A cookie kept too long, or made up, opens nothing.
 #[tokio::test]
 async fn a_session_ends_with_its_token_and_is_ours_alone() {
     let server = Server::start().await;
@@ -204,6 +207,7 @@ async fn in_production_a_session_opens_only_over_tls() {
     }
 }
 
+/// A shop whose origin is left out cannot even read why it was refused.
 #[tokio::test]
 async fn cors_headers_follow_the_route_and_its_namespace() {
     let server = Server::start().await;
@@ -233,6 +237,7 @@ async fn cors_headers_follow_the_route_and_its_namespace() {
     }
 }
 
+/// A browser sends no key with a preflight.
 #[tokio::test]
 async fn preflights_of_known_routes_need_no_key_and_other_options_walk_the_chain() {
     let server = Server::start().await;
@@ -276,6 +281,7 @@ async fn preflights_of_known_routes_need_no_key_and_other_options_walk_the_chain
     }
 }
 
+/// Caches and whoever reads the log depend on these headers.
 #[tokio::test]
 async fn answers_carry_type_tag_length_and_id() {
     let server = Server::start().await;
@@ -312,6 +318,7 @@ async fn a_panic_is_a_500_of_its_own() {
     );
 }
 
+/// What a handler reads is what Medusa would have read.
 #[tokio::test]
 async fn handlers_get_what_was_sent() {
     let server = Server::start().await;
@@ -326,6 +333,7 @@ async fn handlers_get_what_was_sent() {
     assert!(answered.body.contains(r#""body":{"n":12345678901234567000,"m":1}"#), "{}", answered.body);
 }
 
+/// The path in a 404 is shown as Medusa shows it, and breaks out of nothing.
 #[test]
 fn unknown_paths_are_repeated_encoded() {
     for (path, printed) in [

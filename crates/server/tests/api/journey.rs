@@ -1,6 +1,5 @@
 //! The first five minutes of a shop, through the router.
 
-use cr_testkit::TestDatabase;
 use http::StatusCode;
 use serde_json::json;
 

@@ -1,8 +1,14 @@
 //! Every route as a client sees it: status and whole body, on both databases. Folders mirror URLs.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
+#![cfg(test)]
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod any_input;
+mod auth;
+mod health;
 mod journey;
+mod stage;
+mod store;
+mod token_kinds;

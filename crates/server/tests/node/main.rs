@@ -1,5 +1,9 @@
 //! What only Node can show: that Medusa's own packages read what this product writes, and the other way round.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
+#![cfg(test)]
 
+mod journey;
 mod packages;
+mod running;
+#[path = "../support/mod.rs"]
+mod support;

@@ -15,7 +15,7 @@ const PASSWORDS: [&str; 5] =
     ["Secret123!", "пароль🔑", " blanks around ", "e\u{301}", "0123456789012345678901234567890123456789"];
 
 /// Runs operations of `e2e/interop.mjs`; an answer each, in their order.
-async fn node(operations: &[Value]) -> Vec<Value> {
+pub(crate) async fn node(operations: &[Value]) -> Vec<Value> {
     let operations = Value::from(operations).to_string();
     let printed = cr_testkit::node::run("interop.mjs", &[("OPERATIONS", operations.as_str())]).await;
     printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect()

@@ -1,15 +1,18 @@
 //! What was recorded of Medusa 2.11.2 is replayed against this server; `oracle/deviations.toml` lists where it answers otherwise, and
 //! anything else that differs fails.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
+#![cfg(test)]
 
 mod client;
 mod compare;
 mod deviations;
 mod instrument;
 mod normalise;
+mod recorded;
 mod replay;
 mod rules;
+#[path = "../support/mod.rs"]
+mod support;
 mod tokens;
 mod transcript;
 

@@ -21,6 +21,7 @@ pub(crate) fn named(name: &str) -> Option<Rule> {
         "unknown-route" => unknown_route,
         "reset-password-body" => reset_password_body,
         "session-cookie" => session_cookie,
+        "no-content" => no_content,
         _ => return None,
     };
     Some(rule)
@@ -93,6 +94,13 @@ fn session_cookie(response: &mut Response) {
     for cookie in cookies.into_iter().flatten() {
         let ours = cookie.as_str().unwrap_or_default().replace("connect.sid=", "cr.sid=");
         *cookie = json!(ours.replace("<now+36000s>", "<now+86400s>"));
+    }
+}
+
+/// An answer without content has no length either.
+fn no_content(response: &mut Response) {
+    if response.status == 204 {
+        response.headers.shift_remove("content-length");
     }
 }
 

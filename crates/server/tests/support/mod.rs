@@ -1,7 +1,7 @@
 //! A whole server for a test: built from a configuration text as `serve` builds it, on a test's database, answering in
 //! process or on a port of its own.
 
-#![allow(dead_code, clippy::allow_attributes, reason = "each test binary uses its part")]
+#![allow(dead_code, clippy::disallowed_methods, clippy::allow_attributes, reason = "each test binary uses its part")]
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -139,6 +139,7 @@ impl TestServer {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
         let until = stop.clone();
+        #[expect(clippy::disallowed_methods, reason = "the test stops it and waits for it itself")]
         let serving = tokio::spawn(async move { run::serve(started, listener, until).await.unwrap() });
         Self { url, app, state, stop, serving, _folder: folder }
     }

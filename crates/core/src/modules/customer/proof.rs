@@ -89,6 +89,11 @@ pub async fn is_proven_elsewhere(
             return Ok(true);
         }
     }
+    if contact == ContactType::Email {
+        // What Medusa or an import wrote may hold upper case, and so does its proof.
+        let holders = customer::list_accounts_by_email(&mut cx.tx, value).await?;
+        return Ok(holders.iter().any(|holder| Some(&holder.id) != own && is_verified(holder, contact)));
+    }
     Ok(false)
 }
 

@@ -20,15 +20,15 @@ pub struct InboxMessage {
     pub channel: String,
     /// E-mail address or phone number.
     pub to: String,
+    /// The code in it, right after the address, so that nobody has to search, nor a shell script; left out where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
     /// The mail's subject; null for a text message.
     pub subject: Option<String>,
     /// The mail's HTML part; null for a text message.
     pub html: Option<String>,
     /// The mail's text part, or the text message.
     pub text: String,
-    /// The code in it, so that nobody has to search; left out where there is none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub code: Option<String>,
     /// When it was enqueued.
     pub created_at: Timestamp,
 }

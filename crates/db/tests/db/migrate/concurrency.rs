@@ -58,16 +58,17 @@ fn building_an_index_gives_way_and_starts_again() {
 async fn migrate_beside(test: &TestDatabase, shop: &str) -> migrate::Report {
     let transaction = test.hold(shop).await;
     let settings = test.settings();
-    let run = tokio::spawn(async move {
+    let mut run = tokio::task::JoinSet::new();
+    run.spawn(async move {
         let database = cr_db::Database::connect(&settings).await?;
         migrate::run(&database, start()).await
     });
     for waits in [true, false, true] {
         wait_until(test, waits).await;
     }
-    assert!(!run.is_finished());
+    assert!(run.try_join_next().is_none(), "migrate ended beside a transaction that holds its table");
     transaction.commit().await;
-    run.await.unwrap().unwrap()
+    run.join_next().await.unwrap().unwrap().unwrap()
 }
 
 /// Until a connection to the database waits for a lock, or none does any more.

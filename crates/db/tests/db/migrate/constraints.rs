@@ -1,6 +1,9 @@
 //! Each unique rule is reported by its index's name on both databases, since workflows answer by that name.
 
-use cr_db::DbError;
+use cr_db::{DbError, migrate};
+use cr_testkit::TestDatabase;
+
+use super::{every_kind, start};
 
 /// The rule, and two rows of which the second breaks it.
 const RULES: &[(&str, &str, &str)] = &[
@@ -70,18 +73,34 @@ const ALLOWED: &[&str] = &[
      values ('gone', 'c', 'q', '{}', '2026-01-02T03:04:05.678Z')",
 ];
 
+/// Breaks each rule once and writes what stands beside it.
+async fn check_rules(test: &TestDatabase) {
+    for (rule, first, second) in RULES {
+        test.sql(first).await;
+        match test.try_sql(second).await {
+            Err(DbError::NotUnique { constraint }) => assert_eq!(constraint, *rule),
+            other => panic!("{rule}: {other:?}"),
+        }
+    }
+    for row in ALLOWED {
+        test.sql(row).await;
+    }
+}
+
+/// Whoever made the tables, a workflow meets the same rules under the same names.
+#[test]
+fn adopted_databases_have_the_same_rules() {
+    cr_testkit::run(async {
+        for (_, test) in every_kind().await {
+            migrate::run(&test.connect_as_is().await, start()).await.unwrap();
+            check_rules(&test).await;
+        }
+    });
+}
+
 cr_testkit::both! {
     async fn each_unique_rule_is_known_by_name(test: TestDatabase) {
-        for (rule, first, second) in RULES {
-            test.sql(first).await;
-            match test.try_sql(second).await {
-                Err(DbError::NotUnique { constraint }) => assert_eq!(constraint, *rule),
-                other => panic!("{rule}: {other:?}"),
-            }
-        }
-        for row in ALLOWED {
-            test.sql(row).await;
-        }
+        check_rules(&test).await;
     }
 
     /// A provider identity without its auth identity would be a login that belongs to nobody.

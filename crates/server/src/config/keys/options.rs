@@ -1,4 +1,4 @@
-//! The keys under `options`: the plugin's own names (camelCase and snake_case as they are there), and ours.
+//! The keys under `options`: the plugin's own names (camelCase and `snake_case` as they are there), and ours.
 
 use super::{Key, Kind, key};
 
@@ -122,14 +122,32 @@ pub(super) static OPTIONS: &[Key] = &[
 
 /// `options.limits`.
 pub(super) static LIMITS: &[Key] = &[
-    key("options.limits.wrongCodes", Kind::Limit, "Wrong codes a subject (customer, or what an anonymous request named), purpose and origin."),
+    key(
+        "options.limits.wrongCodes",
+        Kind::Limit,
+        "Wrong codes a subject (customer, or what an anonymous request named), purpose and origin.",
+    ),
     key("options.limits.sendsPerSubject", Kind::Limit, "Sends a subject, purpose and origin."),
-    key("options.limits.sendsPerDestination", Kind::Limit, "Sends to a contact, over customers and purposes; with a bearer token and anonymous ones apart."),
+    key(
+        "options.limits.sendsPerDestination",
+        Kind::Limit,
+        "Sends to a contact, over customers and purposes; with a bearer token and anonymous ones \
+        apart.",
+    ),
     key("options.limits.sendsPerAddress", Kind::Limit, "Sends that a client address (/64 in IPv6) asks for."),
-    key("options.limits.sendsPerChannel.*", Kind::Limit, "Sends on a channel, all together; half is kept for customers with a proven channel or older than `verification_since`.")
-        .unset("no limit"),
+    key(
+        "options.limits.sendsPerChannel.*",
+        Kind::Limit,
+        "Sends on a channel, all together; half is kept for customers with a proven channel or \
+        older than `verification_since`.",
+    )
+    .unset("no limit"),
     key("options.limits.smsCountries", Kind::CallingCodes, "Calling codes that text messages may go to; empty: all."),
-    key("options.limits.loginFailures", Kind::Limit, "Failed logins an identifier before each further one has to wait."),
+    key(
+        "options.limits.loginFailures",
+        Kind::Limit,
+        "Failed logins an identifier before each further one has to wait.",
+    ),
     key("options.limits.loginDelay", Kind::Integer(0, 86_400), "Seconds of that wait at most; it doubles from 1."),
     key("options.limits.loginFailuresPerAddress", Kind::Limit, "Failed logins a client address."),
     key("options.limits.registrationsPerAddress", Kind::Limit, "Registrations a client address."),

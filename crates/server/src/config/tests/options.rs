@@ -131,6 +131,23 @@ fn contradictions_are_refused() {
     );
 }
 
+#[test]
+fn log_levels_are_words_or_directives() {
+    for (level, right) in [
+        ("info", true),
+        ("DEBUG", true),
+        ("off", true),
+        ("info,cr_core=debug", true),
+        ("cr_core::delivery=trace", true),
+        ("inof", false),
+        ("verbose", false),
+        ("cr_core=loud", false),
+    ] {
+        let folder = Folder::toml(&format!("[log]\nlevel = \"{level}\"\n"));
+        assert_eq!(Config::load(&folder.sources).is_ok(), right, "{level}");
+    }
+}
+
 /// A range's ends are taken, what lies beyond is not.
 #[test]
 fn numbers_have_both_ends_of_their_range() {

@@ -94,7 +94,7 @@ fn development_keeps_a_random_secret_beside_the_database() {
     second.fill_development_secrets(&cr_core::env::Env::system()).unwrap();
     let exposed = |config: &Config| config.http.jwt_secrets[0].expose_secret().to_owned();
     assert_eq!(exposed(&first), exposed(&second));
-    assert_eq!(exposed(&first).len(), 64);
+    assert_eq!(exposed(&first).len(), 43);
     assert_ne!(first.http.cookie_secret.expose_secret(), second.http.cookie_secret.expose_secret());
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left");

@@ -11,9 +11,7 @@ use cr_core::delivery::template::Templates;
 use cr_core::keys::Keys;
 use cr_core::modules::auth::token::{self, AuthClaims};
 use cr_core::modules::customer::Customer;
-use cr_core::options::{
-    Erasure, Identifier, Limits, NoticeSection, Options, OtpCharset, PasswordHash, PasswordPolicy, TemplateSource,
-};
+use cr_core::options::Options;
 use cr_core::password::{Algorithm, HashParams, HashPool};
 use cr_testkit::TestDatabase;
 use cr_types::ids::CustomerId;
@@ -27,6 +25,7 @@ use tower::ServiceExt;
 
 use crate::call::{Call, Handler};
 use crate::client_address::TrustedProxies;
+use crate::config::{Config, Sources};
 use crate::dispatch::router;
 use crate::middlewares::cors::Cors;
 use crate::respond::Reply;
@@ -91,18 +90,26 @@ impl Access for Known {
         Box::pin(async move {
             Ok(match claims.actor_id.as_str() {
                 "cus_gone" => LiveCustomer::Gone,
-                "cus_pending" => LiveCustomer::DeletionPending { customer: customer(), scheduled_at: None },
-                _ => LiveCustomer::Live(customer()),
+                "cus_pending" => {
+                    LiveCustomer::DeletionPending { customer: customer("cus_pending"), scheduled_at: None }
+                }
+                id => LiveCustomer::Live(customer(id)),
             })
         })
     }
 }
 
-/// A customer with nothing but an id.
-fn customer() -> Box<Customer> {
-    let moment = Timestamp::from_seconds(0).unwrap();
+/// The development defaults, or a production that differs in nothing else.
+fn options(production: bool) -> Options {
+    let config = Config::load(&Sources::bare(std::path::Path::new("."))).unwrap();
+    Options { production, ..config.options }
+}
+
+/// A customer of which only the id matters.
+fn customer(id: &str) -> Box<Customer> {
+    let made: Timestamp = cr_testkit::START.parse().unwrap();
     Box::new(Customer {
-        id: CustomerId::from_stored("cus_1"),
+        id: CustomerId::from_stored(id),
         company_name: None,
         first_name: None,
         last_name: None,
@@ -112,61 +119,12 @@ fn customer() -> Box<Customer> {
         metadata: None,
         email_flag: false,
         phone_flag: false,
-        created_at: moment,
-        updated_at: moment,
+        created_at: made,
+        updated_at: made,
         deleted_at: None,
         email_proof: None,
         phone_proof: None,
     })
-}
-
-fn options(production: bool) -> Options {
-    let notice = || NoticeSection { template: TemplateSource::BuiltIn, subject: "Changed".to_owned(), disable: false };
-    let limits = Limits {
-        wrong_codes: Vec::new(),
-        sends_per_subject: Vec::new(),
-        sends_per_destination: Vec::new(),
-        sends_per_address: Vec::new(),
-        sends_per_channel: Vec::new(),
-        sms_countries: Vec::new(),
-        login_failures: Vec::new(),
-        login_delay: 900,
-        login_failures_per_address: Vec::new(),
-        registrations_per_address: Vec::new(),
-        resets: Vec::new(),
-        cancel_requests_per_address: Vec::new(),
-        password_changes: Vec::new(),
-        referral_guesses: Vec::new(),
-    };
-    Options {
-        production,
-        storefront_url: None,
-        registration_identifier: Identifier::Email,
-        require_verification: false,
-        verification_since: None,
-        login_identifier: Identifier::Email,
-        otp_length: 6,
-        otp_charset: OtpCharset::Numeric,
-        otp_expiry_minutes: 15,
-        max_attempts: 5,
-        email_verification: None,
-        phone_verification: None,
-        password_reset: None,
-        account_deletion_request: None,
-        scheduled_days: 7,
-        erasure: Erasure::Anonymize,
-        account_deletion_cancel: None,
-        contact_change_notice: notice(),
-        password_changed_notice: notice(),
-        default_country: None,
-        password: PasswordPolicy { min_length: 8, max_length: 128, reject_common: true },
-        password_hash: PasswordHash::Scrypt,
-        referral_max_levels: 10,
-        referral_mask_contacts: false,
-        limits,
-        jwt_expires_in: 86400,
-        auth_methods_per_actor: Vec::new(),
-    }
 }
 
 /// A server around a database that no handler touches.

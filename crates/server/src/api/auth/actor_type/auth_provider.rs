@@ -19,6 +19,7 @@ pub mod update;
 /// As [`login::run`].
 pub async fn post(call: Call) -> Result<Reply, Error> {
     credentials::check_allowed(&call)?;
+    credentials::check_known(&call)?;
     let input = credentials::body_and_query(&call);
     let password = credentials::password(&input)?;
     let named = credentials::of_login(&call, &input)?;

@@ -6,7 +6,6 @@ use serde_json::json;
 
 use crate::call::Call;
 use crate::fields::Projection;
-use crate::query;
 use crate::respond::Reply;
 use crate::validation::Object;
 
@@ -51,11 +50,7 @@ pub async fn patch(call: Call) -> Result<Reply, Error> {
 /// # Errors
 /// 400, Medusa's sentences.
 pub fn projection(call: &Call) -> Result<Projection, Error> {
-    let parameters = query::undotted(&call.query)?;
-    let mut object = Object::query(&parameters);
-    let fields = object.optional_string("fields");
-    object.finish()?;
-    let projection = Projection::parse(fields.as_deref())?;
+    let projection = Projection::from_query(&call.query)?;
     projection.refuse_upstream()?;
     Ok(projection)
 }

@@ -11,6 +11,7 @@ use crate::respond::Reply;
 /// # Errors
 /// Always 401.
 pub async fn get(call: Call) -> Result<Reply, Error> {
+    credentials::check_known(&call)?;
     let provider = call.param("auth_provider");
     Err(Error::unauthorized(format!("Callback authentication not implemented for provider {provider}")))
 }

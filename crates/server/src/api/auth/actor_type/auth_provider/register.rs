@@ -14,6 +14,7 @@ use crate::respond::Reply;
 /// As [`register::run`].
 pub async fn post(call: Call) -> Result<Reply, Error> {
     credentials::check_allowed(&call)?;
+    credentials::check_known(&call)?;
     let body = call.body.as_object().cloned().unwrap_or_default();
     let password = credentials::password(&body)?;
     let named = credentials::of_contact(&body, credentials::registered_contact(&call)?)?;

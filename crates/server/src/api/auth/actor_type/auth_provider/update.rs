@@ -16,7 +16,7 @@ use crate::validation::Object;
 pub async fn post(call: Call) -> Result<Reply, Error> {
     credentials::check_allowed(&call)?;
     let actor_type = call.param("actor_type").to_owned();
-    let token = call.bearer().unwrap_or_default().to_owned();
+    let token = call.bearer().filter(|_| credentials::is_known(&call)).unwrap_or_default().to_owned();
     complete_password_reset::check_token(call.app(), &token, &actor_type)?;
     let body = call.body.as_object().cloned().unwrap_or_default();
     let password = credentials::password(&body).map_err(|_| Error::unauthorized("Unauthorized"))?;

@@ -1,0 +1,210 @@
+//! `customer`, its addresses, its proofs and its request to be forgotten.
+
+use cr_db::DbError;
+use cr_db::models::account_deletion_request;
+use cr_db::models::cr_proof::{self, Proof};
+use cr_db::models::customer::{self, NewCustomer};
+use cr_db::models::customer_address;
+use serde_json::json;
+
+use super::{after, begin, customer_id, identity_id, now, open};
+
+/// An account with both contacts of which the e-mail is proven, a guest, and an account that was deleted.
+const CUSTOMERS: &str = r#"
+insert into customer (id, email, phone, has_account, email_verified, phone_verified, metadata, created_at, updated_at)
+values ('cus_1', 'Ann@shop.test', '+15551234567', true, true, true, '{"a": 1}', '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z');
+insert into customer (id, email, phone, has_account) values ('cus_guest', 'ann@shop.test', '+15551234567', false);
+insert into customer (id, email, phone, has_account, deleted_at)
+values ('cus_gone', 'ann@shop.test', '+15551234567', true, '2026-01-01T00:00:00.000Z');
+insert into cr_proof (customer_id, channel, value, proven_at) values ('cus_1', 'email', 'Ann@shop.test', '2026-01-01T00:00:00.000Z');
+"#;
+
+cr_testkit::both! {
+    async fn find_reads_the_flags_with_their_proofs(test: TestDatabase) {
+        let database = open(&test, CUSTOMERS).await;
+        let mut tx = begin(&database).await;
+        let found = customer::find(&mut tx, &customer_id("cus_1")).await.unwrap().unwrap();
+        assert_eq!(found.metadata, Some(json!({"a": 1})));
+        assert_eq!(found.created_at, "2026-01-01T00:00:00Z".parse().unwrap());
+        assert!(found.has_account && found.email_flag && found.phone_flag && found.is_email_verified());
+        assert!(!found.is_phone_verified() && found.has_stale_flag(), "a flag without its proof counts nothing");
+        assert_eq!(customer::find(&mut tx, &customer_id("cus_gone")).await.unwrap(), None);
+        assert!(!customer::find(&mut tx, &customer_id("cus_guest")).await.unwrap().unwrap().has_account);
+    }
+
+    async fn a_session_is_customer_identity_and_deletion_in_one_row(test: TestDatabase) {
+        let database = open(&test, CUSTOMERS).await;
+        test.sql(r#"insert into auth_identity (id, app_metadata) values ('authid_1', '{"customer_id": "cus_1", "cr_not_before": 7}');
+                    insert into auth_identity (id) values ('authid_2')"#).await;
+        let mut tx = begin(&database).await;
+        let id = customer_id("cus_1");
+        let with = customer::find_session(&mut tx, &id, &identity_id("authid_1")).await.unwrap().unwrap();
+        assert_eq!(with.app_metadata, Some(Some(json!({"customer_id": "cus_1", "cr_not_before": 7}))));
+        assert_eq!((with.is_deletion_active, with.deletion_scheduled_at), (false, None));
+        let null = customer::find_session(&mut tx, &id, &identity_id("authid_2")).await.unwrap().unwrap();
+        assert_eq!(null.app_metadata, Some(None));
+        let gone = customer::find_session(&mut tx, &id, &identity_id("authid_3")).await.unwrap().unwrap();
+        assert_eq!(gone.app_metadata, None);
+        drop(tx);
+        test.sql("insert into account_deletion_request (id, customer_id, status, deletion_scheduled_at)
+                  values ('adr_1', 'cus_1', 'confirmed', '2026-02-01T00:00:00.000Z')").await;
+        let mut tx = begin(&database).await;
+        let leaving = customer::find_session(&mut tx, &id, &identity_id("authid_1")).await.unwrap().unwrap();
+        assert!(leaving.is_deletion_active);
+        assert_eq!(leaving.deletion_scheduled_at, Some("2026-02-01T00:00:00Z".parse().unwrap()));
+        assert_eq!(customer::find_session(&mut tx, &customer_id("cus_gone"), &identity_id("authid_1")).await.unwrap(), None);
+    }
+
+    async fn accounts_are_listed_by_contact_without_guests_and_deleted_ones(test: TestDatabase) {
+        let database = open(&test, CUSTOMERS).await;
+        let mut tx = begin(&database).await;
+        let by_email = customer::list_accounts_by_email(&mut tx, "ann@shop.test").await.unwrap();
+        assert_eq!(by_email.iter().map(|it| it.id.as_str()).collect::<Vec<_>>(), ["cus_1"]);
+        for (raw, e164, count) in [("x", "+15551234567", 1), ("+15551234567", "y", 1), ("x", "y", 0)] {
+            let by_phone = customer::list_accounts_by_phone(&mut tx, raw, e164).await.unwrap();
+            assert_eq!(by_phone.len(), count, "{raw} {e164}");
+        }
+    }
+
+    async fn a_new_account_is_unverified_and_its_email_is_unique(test: TestDatabase) {
+        let database = open(&test, "").await;
+        let id = customer_id("cus_new");
+        let metadata = json!({"k": [1, null]});
+        let new = NewCustomer {
+            id: &id,
+            company_name: Some("Shöp"),
+            first_name: None,
+            last_name: Some("O'Neil"),
+            email: Some("new@shop.test"),
+            phone: None,
+            metadata: Some(&metadata),
+        };
+        let mut tx = begin(&database).await;
+        customer::insert_account(&mut tx, &new, now()).await.unwrap();
+        tx.commit().await.unwrap();
+        let columns = "id, company_name, first_name, last_name, email, phone, has_account, metadata, email_verified, \
+                       phone_verified, created_at, updated_at, deleted_at, created_by";
+        assert_eq!(test.rows(&format!("select {columns} from customer")).await, [json!({
+            "id": "cus_new", "company_name": "Shöp", "first_name": null, "last_name": "O'Neil", "email": "new@shop.test",
+            "phone": null, "has_account": true, "metadata": {"k": [1, null]}, "email_verified": false,
+            "phone_verified": false, "created_at": now(), "updated_at": now(), "deleted_at": null, "created_by": null,
+        })]);
+        let mut tx = begin(&database).await;
+        let again = customer::insert_account(&mut tx, &NewCustomer { id: &customer_id("cus_2"), ..new }, now()).await;
+        assert!(matches!(again, Err(DbError::NotUnique { constraint }) if constraint == "IDX_customer_email_has_account_unique"));
+    }
+
+    async fn updates_write_what_they_name_and_nothing_on_deleted_rows(test: TestDatabase) {
+        let database = open(&test, CUSTOMERS).await;
+        let mut tx = begin(&database).await;
+        let mut row = customer::find(&mut tx, &customer_id("cus_1")).await.unwrap().unwrap();
+        row.first_name = Some("Ann".to_owned());
+        row.metadata = None;
+        row.email = Some("not written here".to_owned());
+        customer::update_profile(&mut tx, &row, after(1)).await.unwrap();
+        customer::update_flags(&mut tx, &row.id, false, true, after(2)).await.unwrap();
+        customer::update_flags(&mut tx, &customer_id("cus_gone"), true, true, after(2)).await.unwrap();
+        tx.commit().await.unwrap();
+        let columns = "id, email, phone, first_name, metadata, email_verified, phone_verified, updated_at";
+        let select = format!("select {columns} from customer where id = 'cus_1'");
+        assert_eq!(test.rows(&select).await, [json!({
+            "id": "cus_1", "email": "Ann@shop.test", "phone": "+15551234567", "first_name": "Ann", "metadata": null,
+            "email_verified": false, "phone_verified": true, "updated_at": after(2),
+        })]);
+        let gone = "select email_verified from customer where id = 'cus_gone'";
+        assert_eq!(test.rows(gone).await, [json!({"email_verified": false})]);
+
+        let mut tx = begin(&database).await;
+        row.email = Some("other@shop.test".to_owned());
+        (row.phone, row.email_flag, row.phone_flag) = (None, true, false);
+        customer::update_contacts(&mut tx, &row, after(3)).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(test.rows(&select).await, [json!({
+            "id": "cus_1", "email": "other@shop.test", "phone": null, "first_name": "Ann", "metadata": null,
+            "email_verified": true, "phone_verified": false, "updated_at": after(3),
+        })]);
+    }
+
+    async fn a_lock_finds_live_rows_and_changes_nothing(test: TestDatabase) {
+        let database = open(&test, CUSTOMERS).await;
+        let before = test.dump(&[]).await;
+        let mut tx = begin(&database).await;
+        for (id, is_there) in [("cus_1", true), ("cus_gone", false), ("cus_nobody", false)] {
+            assert_eq!(customer::lock(&mut tx, &customer_id(id)).await.unwrap(), is_there, "{id}");
+        }
+        tx.commit().await.unwrap();
+        assert_eq!(test.dump(&[]).await, before);
+    }
+
+    async fn a_soft_deleted_customer_keeps_the_first_moment(test: TestDatabase) {
+        let database = open(&test, CUSTOMERS).await;
+        let mut tx = begin(&database).await;
+        customer::soft_delete(&mut tx, &customer_id("cus_1"), now()).await.unwrap();
+        customer::soft_delete(&mut tx, &customer_id("cus_1"), after(9)).await.unwrap();
+        tx.commit().await.unwrap();
+        let select = "select deleted_at, updated_at from customer where id = 'cus_1'";
+        assert_eq!(test.rows(select).await, [json!({"deleted_at": now(), "updated_at": now()})]);
+    }
+
+    async fn addresses_are_the_live_ones_in_order(test: TestDatabase) {
+        let database = open(&test, CUSTOMERS).await;
+        test.sql(r#"insert into customer_address (id, customer_id, city, is_default_billing, metadata, created_at, updated_at)
+                    values ('cuaddr_2', 'cus_1', 'Ulm', true, '{"x": 1}', '2026-01-02T00:00:00.000Z', '2026-01-02T00:00:00.000Z');
+                    insert into customer_address (id, customer_id, company) values ('cuaddr_1', 'cus_1', 'Shöp');
+                    insert into customer_address (id, customer_id, deleted_at) values ('cuaddr_0', 'cus_1', '2026-01-02T00:00:00.000Z');
+                    insert into customer_address (id, customer_id) values ('cuaddr_3', 'cus_guest')"#).await;
+        let mut tx = begin(&database).await;
+        let found = customer_address::list(&mut tx, &customer_id("cus_1")).await.unwrap();
+        let [first, second] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!((first.id.as_str(), first.lines[0].as_deref()), ("cuaddr_1", Some("Shöp")));
+        assert_eq!((second.id.as_str(), second.lines[5].as_deref()), ("cuaddr_2", Some("Ulm")));
+        assert_eq!((second.is_default_billing, second.is_default_shipping), (true, false));
+        assert_eq!(second.metadata, Some(json!({"x": 1})));
+        assert_eq!(second.created_at, "2026-01-02T00:00:00Z".parse().unwrap());
+    }
+
+    async fn a_channel_has_one_proof_and_a_value_may_have_several(test: TestDatabase) {
+        let database = open(&test, "").await;
+        let proof = |customer: &str, channel: &str, value: &str, seconds: i64| Proof {
+            customer_id: customer_id(customer),
+            channel: channel.to_owned(),
+            value: value.to_owned(),
+            proven_at: after(seconds),
+        };
+        let mut tx = begin(&database).await;
+        for written in [
+            proof("cus_2", "phone", "+1", 0),
+            proof("cus_2", "phone", "+2", 1),
+            proof("cus_1", "phone", "+2", 2),
+            proof("cus_1", "email", "+2", 3),
+        ] {
+            cr_proof::replace(&mut tx, &written).await.unwrap();
+        }
+        assert_eq!(cr_proof::list(&mut tx, "phone", "+1").await.unwrap(), []);
+        let both = [proof("cus_1", "phone", "+2", 2), proof("cus_2", "phone", "+2", 1)];
+        assert_eq!(cr_proof::list(&mut tx, "phone", "+2").await.unwrap(), both);
+        cr_proof::delete(&mut tx, &customer_id("cus_1"), "phone").await.unwrap();
+        assert_eq!(cr_proof::list(&mut tx, "phone", "+2").await.unwrap(), both[1..]);
+        assert_eq!(cr_proof::list(&mut tx, "email", "+2").await.unwrap(), [proof("cus_1", "email", "+2", 3)]);
+    }
+
+    async fn an_active_request_is_pending_or_confirmed(test: TestDatabase) {
+        let database = open(&test, "
+            insert into account_deletion_request (id, customer_id, status) values ('adr_1', 'pending', 'pending');
+            insert into account_deletion_request (id, customer_id, status, deletion_scheduled_at)
+            values ('adr_2', 'confirmed', 'confirmed', '2026-02-01T00:00:00.000Z');
+            insert into account_deletion_request (id, customer_id, status) values ('adr_3', 'cancelled', 'cancelled');
+            insert into account_deletion_request (id, customer_id, status) values ('adr_4', 'completed', 'completed');
+            insert into account_deletion_request (id, customer_id, status, deleted_at)
+            values ('adr_5', 'deleted', 'pending', '2026-02-01T00:00:00.000Z')").await;
+        let mut tx = begin(&database).await;
+        for (customer, expected) in
+            [("pending", Some("adr_1")), ("confirmed", Some("adr_2")), ("cancelled", None), ("completed", None), ("deleted", None)]
+        {
+            let found = account_deletion_request::find_active(&mut tx, &customer_id(customer)).await.unwrap();
+            assert_eq!(found.as_ref().map(|it| it.id.as_str()), expected, "{customer}");
+            let due = found.and_then(|it| it.deletion_scheduled_at);
+            assert_eq!(due.is_some(), customer == "confirmed", "{customer}");
+        }
+    }
+}

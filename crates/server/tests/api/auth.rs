@@ -1,0 +1,5 @@
+//! `/auth`.
+
+mod actor_type;
+mod session;
+mod token;

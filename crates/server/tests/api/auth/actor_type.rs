@@ -1,0 +1,3 @@
+//! `/auth/{actor_type}`.
+
+mod auth_provider;

@@ -1,0 +1,4 @@
+//! `/store`: the publishable key, and what lies below.
+
+mod customers;
+mod publishable_key;

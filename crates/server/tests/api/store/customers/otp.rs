@@ -1,0 +1,4 @@
+//! `/store/customers/otp`.
+
+mod send;
+mod verify;

@@ -1,0 +1,235 @@
+//! No token passes for one of another kind: every kind against every route that takes a token.
+
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cr_core::keys::Keys;
+use cr_core::modules::auth::token::{self, OtpKind, OtpToken, ResetClaims};
+use cr_types::ids::OtpId;
+use cr_types::timestamp::Timestamp;
+use http::Method;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use crate::stage::{EMAIL, PHONE, claims, claims_of, request, stage, verified};
+use crate::support::TestServer;
+
+/// The secret that [`crate::support::DEVELOPMENT`] signs with.
+const SECRET: &str = "a test's jwt secret of thirty-two bytes or more";
+/// The guard's refusal.
+const OUT: &str = r#"401 {"message":"Unauthorized"}"#;
+
+/// A token by its name, and who it is for: `customer`, `registrant`, `admin` or nobody.
+struct Kind {
+    name: &'static str,
+    text: String,
+    passes_as: &'static [&'static str],
+}
+
+/// A JWT of any algorithm over any claims.
+fn signed(algorithm: &str, secret: &str, claims: &Value) -> String {
+    let header = json!({"alg": algorithm, "typ": "JWT"});
+    let content =
+        format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims.to_string()));
+    let method = match algorithm {
+        "HS256" => hmac::HMAC_SHA256,
+        "HS384" => hmac::HMAC_SHA384,
+        "HS512" => hmac::HMAC_SHA512,
+        _ => return format!("{content}."),
+    };
+    let signature = hmac::sign(&hmac::Key::new(method, secret.as_bytes()), content.as_bytes());
+    format!("{content}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+/// A good token's claims with one of them another.
+fn with(claims: &Value, key: &str, value: Value) -> Value {
+    let mut changed = claims.clone();
+    changed[key] = value;
+    changed
+}
+
+/// A good token's claims without one of them.
+fn without(claims: &Value, key: &str) -> Value {
+    let mut changed = claims.clone();
+    changed.as_object_mut().unwrap().shift_remove(key);
+    changed
+}
+
+/// All kinds of token that this server or somebody else might make.
+async fn kinds(server: &TestServer) -> Vec<Kind> {
+    let known = verified(server).await;
+    let pending = server.register("pending@example.com").await;
+    cr_core::workflows::create_user::run(&server.app, "admin@example.com", "Tr0ub4dor&3x".to_owned().into())
+        .await
+        .unwrap();
+    let body = json!({"email": "admin@example.com", "password": "Tr0ub4dor&3x"});
+    let admin = server.post("/auth/user/emailpass", None, body).await.field("/token");
+    let session = server.post("/auth/session", Some(&known.login), json!({})).await;
+    let cookie = session.headers["set-cookie"].to_str().unwrap().to_owned();
+    let cookie = cookie.split(';').next().unwrap().trim_start_matches("cr.sid=").to_owned();
+    let keys = &server.app.shared.keys;
+    let good = claims(&known.login);
+    let (iat, exp) = (good["iat"].as_i64().unwrap(), good["exp"].as_i64().unwrap());
+    let reset = ResetClaims {
+        entity_id: EMAIL.to_owned(),
+        provider: "emailpass".to_owned(),
+        actor_type: "customer".to_owned(),
+        jti: Some("1".to_owned()),
+        iat,
+        exp,
+    };
+    let foreign = Keys::new(
+        &[SecretString::from("somebody else's secret of thirty-two bytes or more")],
+        &SecretString::from("somebody else's cookie secret of thirty-two bytes"),
+    );
+    let nobody = |text: String, name| Kind { name, text, passes_as: &[] };
+    let mut kinds = vec![
+        Kind { name: "login", text: known.login.clone(), passes_as: &["customer", "registrant", "bearer"] },
+        Kind { name: "registration", text: pending, passes_as: &["registrant", "bearer"] },
+        Kind { name: "admin", text: admin, passes_as: &["admin", "bearer"] },
+        Kind {
+            name: "the same login, signed by hand",
+            text: signed("HS256", SECRET, &good),
+            passes_as: &["customer", "registrant", "bearer"],
+        },
+        nobody(String::new(), "empty"),
+        nobody("eyJhbGciOiJIUzI1NiJ9".to_owned(), "a header alone"),
+        nobody(token::issue_reset(keys, &reset), "reset"),
+        nobody(cookie, "session cookie value"),
+        nobody(
+            token::issue(&foreign, &claims_of("customer", &known.id, good["auth_identity_id"].as_str().unwrap())),
+            "other secret",
+        ),
+        nobody(signed("none", SECRET, &good), "none"),
+        nobody(signed("None", SECRET, &good), "None"),
+        nobody(signed("HS384", SECRET, &good), "HS384"),
+        nobody(signed("HS512", SECRET, &good), "HS512"),
+        nobody(signed("HS256", SECRET, &with(&good, "exp", json!(iat))), "expired this second"),
+        nobody(signed("HS256", SECRET, &without(&good, "exp")), "without exp"),
+        nobody(signed("HS256", SECRET, &with(&good, "nbf", json!(iat + 60))), "not yet valid"),
+        nobody(signed("HS256", SECRET, &without(&good, "actor_type")), "without actor type"),
+        nobody(signed("HS256", SECRET, &with(&good, "purpose", json!("reset"))), "a login that says reset"),
+        nobody(signed("HS256", SECRET, &json!("text")), "no object"),
+    ];
+    for kind in OtpKind::ALL {
+        let otp = OtpToken {
+            id: OtpId::from_stored("otp_00000000000000000000000000"),
+            kind,
+            exp: Timestamp::from_seconds(exp).unwrap(),
+        };
+        kinds.push(nobody(token::issue_otp(keys, &otp), kind.as_str()));
+    }
+    // Somebody else's customer under the own identity, and the own customer under an identity that is not.
+    for (name, claims) in [
+        ("customer that is not", with(&good, "actor_id", json!("cus_00000000000000000000000000"))),
+        ("identity that is not", with(&good, "auth_identity_id", json!("authid_00000000000000000000000000"))),
+    ] {
+        let text = signed("HS256", SECRET, &claims);
+        kinds.push(Kind { name, text, passes_as: &["maybe"] });
+    }
+    kinds
+}
+
+cr_testkit::both! {
+    /// A leaked token of one kind must not open what another kind opens.
+    async fn no_kind_passes_for_another(database: TestDatabase) {
+        let (server, _) = stage(&database, &[]).await;
+        let kinds = kinds(&server).await;
+        for kind in &kinds {
+            for (method, path, wants) in [
+                (Method::GET, "/store/customers/me", "customer"),
+                (Method::POST, "/store/customers/me", "customer"),
+                (Method::PATCH, "/store/customers/me", "customer"),
+                (Method::GET, "/store/customers/me/addresses", "customer"),
+                (Method::POST, "/store/customers", "registrant"),
+                (Method::POST, "/auth/token/refresh", "bearer"),
+                (Method::DELETE, "/auth/session", "session"),
+                (Method::GET, "/admin/anything", "admin"),
+            ] {
+                let answer = server.send(method.clone(), path, Some(&kind.text), Some(json!({}))).await;
+                let told = format!("{} {}", answer.status.as_u16(), answer.text);
+                let passes = kind.passes_as.contains(&wants);
+                if kind.passes_as == ["maybe"] {
+                    // Refused everywhere but where only the identity is asked for; never served as a customer.
+                    assert!(answer.status.is_client_error() || wants == "bearer", "{} at {method} {path}: {told}", kind.name);
+                } else if passes {
+                    assert_ne!(told, OUT, "{} at {method} {path}", kind.name);
+                } else {
+                    assert_eq!(told, OUT, "{} at {method} {path}", kind.name);
+                }
+            }
+            if kind.passes_as.is_empty() {
+                assert_eq!(session_of(&server, &kind.text).await, OUT, "{}", kind.name);
+            }
+            let wrong = server
+                .post("/auth/customer/emailpass/update", Some(&kind.text), json!({"email": EMAIL, "password": "N3w-and-better"}))
+                .await;
+            assert_eq!(
+                format!("{} {}", wrong.status.as_u16(), wrong.text),
+                r#"401 {"type":"unauthorized","message":"Invalid token"}"#,
+                "{} at update", kind.name
+            );
+            let expected = if kind.name == "verify" {
+                r#"400 {"type":"invalid_data","message":"OTP is no longer valid"}"#
+            } else {
+                r#"401 {"type":"unauthorized","message":"Invalid or expired token"}"#
+            };
+            let guess = server.post("/store/customers/otp/verify", None, json!({"token": kind.text, "code": "123456"})).await;
+            assert_eq!(format!("{} {}", guess.status.as_u16(), guess.text), expected, "{} as a code's token", kind.name);
+        }
+        server.stop().await;
+    }
+
+    /// As a cookie a token opens nothing, and a cookie of another secret neither.
+    async fn nothing_but_a_session_passes_as_a_cookie(database: TestDatabase) {
+        let (server, _) = stage(&database, &[]).await;
+        for kind in kinds(&server).await.iter().filter(|kind| !kind.text.is_empty()) {
+            let cookie = format!("cr.sid={}", kind.text);
+            let me = server.raw(request(Method::GET, "/store/customers/me", &[("cookie", &cookie)], None)).await;
+            let told = format!("{} {}", me.status.as_u16(), me.text);
+            if kind.name == "session cookie value" {
+                assert_eq!(me.status.as_u16(), 200, "{told}");
+            } else {
+                assert_eq!(told, OUT, "{}", kind.name);
+            }
+        }
+        server.stop().await;
+    }
+
+    /// A bad token is ignored where none is needed, so nobody is told anything about it.
+    async fn a_bad_token_counts_as_none_where_tokens_are_optional(database: TestDatabase) {
+        let (server, _) = stage(&database, &[]).await;
+        let kinds = kinds(&server).await;
+        let body = json!({"type": "phone_verification", "phone": PHONE});
+        for kind in kinds.iter().filter(|kind| kind.passes_as.is_empty()) {
+            let answer = server.post("/store/customers/otp/send", Some(&kind.text), body.clone()).await;
+            assert_eq!(answer.status.as_u16(), 200, "{} {}", kind.name, answer.text);
+        }
+        server.stop().await;
+    }
+
+    /// Bearer words and blanks as Medusa reads them.
+    async fn a_bearer_header_is_read_as_medusa_reads_it(database: TestDatabase) {
+        let (server, _) = stage(&database, &[]).await;
+        let login = verified(&server).await.login;
+        for (header, status) in [
+            (format!("Bearer {login}"), 200),
+            (format!("bearer   {login}"), 200),
+            (format!("BEARER {login} more"), 200),
+            (format!("x Bearer {login}"), 401),
+            (login.clone(), 401),
+            (format!("Basic {login}"), 401),
+            ("Bearer".to_owned(), 401),
+        ] {
+            let answer = server.raw(request(Method::GET, "/store/customers/me", &[("authorization", &header)], None)).await;
+            assert_eq!(answer.status.as_u16(), status, "{header}");
+        }
+        server.stop().await;
+    }
+}
+
+/// What `POST /auth/session` says to a token.
+async fn session_of(server: &TestServer, token: &str) -> String {
+    let answer = server.post("/auth/session", Some(token), json!({})).await;
+    format!("{} {}", answer.status.as_u16(), answer.text)
+}
