@@ -18,6 +18,15 @@ const SQLITE_BUSY: Duration = Duration::from_secs(5);
 const POSTGRES_OPTIONS: [(&str, &str); 2] =
     [("statement_timeout", "5000"), ("idle_in_transaction_session_timeout", "10000")];
 
+/// Why there is no connection. Whatever the server says while one is opened (no such database, no connections allowed,
+/// wrong password) is no failed statement: it may pass, and the caller may come back.
+fn no_connection(error: sqlx::Error) -> DbError {
+    match DbError::from(error) {
+        DbError::Driver(error) => DbError::Unavailable(error),
+        known => known,
+    }
+}
+
 /// Which of the two databases this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DatabaseKind {
@@ -135,9 +144,11 @@ impl Database {
     /// [`DbError::Unavailable`] when no connection comes free, [`DbError::Busy`] when another process holds the file.
     pub async fn begin(&self) -> Result<Tx, DbError> {
         Ok(match &self.pools {
-            Pools::Sqlite { writer, .. } => Tx::sqlite_write(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Pools::Sqlite { writer, .. } => {
+                Tx::sqlite_write(writer.begin_with("BEGIN IMMEDIATE").await.map_err(no_connection)?)
+            }
             #[expect(clippy::disallowed_methods, reason = "this is the one place that the ban sends everybody to")]
-            Pools::Postgres(pool) => Tx::postgres_write(pool.begin().await?),
+            Pools::Postgres(pool) => Tx::postgres_write(pool.begin().await.map_err(no_connection)?),
         })
     }
 
@@ -147,8 +158,8 @@ impl Database {
     /// [`DbError::Unavailable`] when no connection comes free.
     pub async fn read(&self) -> Result<Tx, DbError> {
         Ok(match &self.pools {
-            Pools::Sqlite { readers, .. } => Tx::sqlite_read(readers.acquire().await?),
-            Pools::Postgres(pool) => Tx::postgres_read(pool.acquire().await?),
+            Pools::Sqlite { readers, .. } => Tx::sqlite_read(readers.acquire().await.map_err(no_connection)?),
+            Pools::Postgres(pool) => Tx::postgres_read(pool.acquire().await.map_err(no_connection)?),
         })
     }
 

@@ -170,6 +170,8 @@ pub enum ProviderKind {
         url: SecretString,
         /// The sender, `Shop <no-reply@example.com>`.
         from: String,
+        /// PEM file of root certificates to trust besides the usual ones.
+        ca_file: Option<PathBuf>,
     },
     /// Twilio, or what speaks its Messages API.
     Twilio {
@@ -181,6 +183,8 @@ pub enum ProviderKind {
         from: String,
         /// No trailing slash.
         base_url: String,
+        /// PEM file of root certificates to trust besides the usual ones.
+        ca_file: Option<PathBuf>,
     },
     /// Anything that takes a signed POST.
     Webhook {
@@ -188,6 +192,8 @@ pub enum ProviderKind {
         url: String,
         /// Signs the body.
         secret: SecretString,
+        /// PEM file of root certificates to trust besides the usual ones.
+        ca_file: Option<PathBuf>,
     },
 }
 

@@ -121,23 +121,25 @@ fn cors(key: &str, text: Option<&str>) -> Result<Cors> {
 fn provider(config: &ProviderConfig) -> ProviderSettings {
     let options = match &config.kind {
         ProviderKind::Local => ProviderOptions::Local,
-        ProviderKind::Smtp { url, from } => ProviderOptions::Smtp(SmtpOptions {
+        ProviderKind::Smtp { url, from, ca_file } => ProviderOptions::Smtp(SmtpOptions {
             url: url.clone(),
             from: from.clone(),
-            ca_file: None,
+            ca_file: ca_file.clone(),
             timeout: SMTP_TIMEOUT,
         }),
-        ProviderKind::Twilio { account_sid, auth_token, from, base_url } => ProviderOptions::Twilio(TwilioOptions {
-            account_sid: account_sid.clone(),
-            auth_token: auth_token.clone(),
-            from: from.clone(),
-            base_url: base_url.clone(),
-            ca_file: None,
-        }),
-        ProviderKind::Webhook { url, secret } => ProviderOptions::Webhook(WebhookOptions {
+        ProviderKind::Twilio { account_sid, auth_token, from, base_url, ca_file } => {
+            ProviderOptions::Twilio(TwilioOptions {
+                account_sid: account_sid.clone(),
+                auth_token: auth_token.clone(),
+                from: from.clone(),
+                base_url: base_url.clone(),
+                ca_file: ca_file.clone(),
+            })
+        }
+        ProviderKind::Webhook { url, secret, ca_file } => ProviderOptions::Webhook(WebhookOptions {
             url: SecretString::from(url.clone()),
             secret: secret.clone(),
-            ca_file: None,
+            ca_file: ca_file.clone(),
         }),
     };
     ProviderSettings { id: config.id.clone(), channels: config.channels.clone(), options }

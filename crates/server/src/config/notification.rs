@@ -1,6 +1,7 @@
 //! `notification` and `events` out of the tree: providers and webhooks, and which channels somebody must serve.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use cr_core::options::{ContactType, Options};
 use secrecy::SecretString;
@@ -29,7 +30,10 @@ pub(crate) fn build(reader: &mut Reader<'_>) -> NotificationConfig {
         );
     }
     let elements = reader.node("notification.providers").map_or(&[][..], Node::items);
-    let mut providers: Vec<ProviderConfig> = elements.iter().map(provider).collect();
+    let mut providers: Vec<ProviderConfig> = Vec::new();
+    for (index, element) in elements.iter().enumerate() {
+        providers.push(provider(reader, index, element));
+    }
     if providers.is_empty() && reader.production {
         reader.tell_missing(
             "notification.providers",
@@ -48,12 +52,13 @@ pub(crate) fn build(reader: &mut Reader<'_>) -> NotificationConfig {
 }
 
 /// One element of `notification.providers`; what is missing has been told.
-fn provider(element: &Node) -> ProviderConfig {
+fn provider(reader: &mut Reader<'_>, index: usize, element: &Node) -> ProviderConfig {
     let text = |path: &str| element.at(path).and_then(Node::text).unwrap_or_default().to_owned();
     let secret = |path: &str| SecretString::from(text(path));
     let id = text("id");
+    let ca_file = ca_file(reader, index, element);
     let kind = match id.as_str() {
-        "smtp" => ProviderKind::Smtp { url: secret("options.url"), from: text("options.from") },
+        "smtp" => ProviderKind::Smtp { url: secret("options.url"), from: text("options.from"), ca_file },
         "twilio" => ProviderKind::Twilio {
             account_sid: text("options.accountSid"),
             auth_token: secret("options.authToken"),
@@ -61,11 +66,25 @@ fn provider(element: &Node) -> ProviderConfig {
             base_url: Some(text("options.baseUrl"))
                 .filter(|url| !url.is_empty())
                 .map_or(TWILIO.to_owned(), |url| url.trim_end_matches('/').to_owned()),
+            ca_file,
         },
-        "webhook" => ProviderKind::Webhook { url: text("options.url"), secret: secret("options.secret") },
+        "webhook" => ProviderKind::Webhook { url: text("options.url"), secret: secret("options.secret"), ca_file },
         _ => ProviderKind::Local,
     };
     ProviderConfig { channels: element.child("channels").map(Node::texts).unwrap_or_default(), id, kind }
+}
+
+/// `options.caFile` of a provider, made absolute; a file that is not there is told.
+fn ca_file(reader: &mut Reader<'_>, index: usize, element: &Node) -> Option<PathBuf> {
+    let node = element.at("options.caFile")?;
+    let file = reader.base_of(node).join(node.text()?);
+    if !file.is_file() {
+        let message = format!("the file `{}` is not there", file.display());
+        let fix = "Name a PEM file of certificates by its path from the configuration file.".to_owned();
+        let path = format!("notification.providers[{index}].options.caFile");
+        reader.findings.tell(&path, &node.origin, message, fix);
+    }
+    Some(file)
 }
 
 /// Production does not keep messages in an inbox that anybody may read.

@@ -89,6 +89,11 @@ impl<'t> Reader<'t> {
         self.node(path).and_then(|node| values::limit(&node.value).ok()).unwrap_or_default()
     }
 
+    /// The folder that a relative path in this value stands in.
+    pub(crate) fn base_of(&self, node: &Node) -> &Path {
+        if matches!(node.origin, Origin::Variable(_)) { &self.working_dir } else { &self.file_dir }
+    }
+
     /// A template, if named, its file made absolute; a file that is not there is told.
     pub(crate) fn find_template(&mut self, path: &str) -> Option<TemplateSource> {
         let node = self.node(path)?;
@@ -96,8 +101,7 @@ impl<'t> Reader<'t> {
         if written == "builtin" {
             return Some(TemplateSource::BuiltIn);
         }
-        let base: &Path = if matches!(node.origin, Origin::Variable(_)) { &self.working_dir } else { &self.file_dir };
-        let file = base.join(written);
+        let file = self.base_of(node).join(written);
         if !file.is_file() {
             let message = format!("the template `{}` is not there", file.display());
             let fix = "Name a file by its path from the configuration file, or `builtin`.".to_owned();

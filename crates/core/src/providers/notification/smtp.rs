@@ -65,13 +65,15 @@ impl Smtp {
                 .map_err(|_| ("options.caFile", format!("{} is no PEM file of certificates", path.display())))?;
             tls = tls.add_root_certificate(certificate);
         }
+        // A broken certificate is noticed only when TLS is prepared.
+        let blamed = if options.ca_file.is_some() { "options.caFile" } else { "options.url" };
         if address.credentials.is_some() && matches!(address.encryption, Encryption::None | Encryption::Opportunistic) {
             tracing::warn!(
                 "The mail server's password may go over the network in the clear; use smtps:// or tls=required"
             );
         }
         Ok(Self {
-            tls: tls.build().map_err(|error| ("options.url", format!("TLS cannot be prepared: {error}")))?,
+            tls: tls.build().map_err(|error| (blamed, format!("TLS cannot be prepared: {error}")))?,
             host: address.host,
             port: address.port,
             encryption: address.encryption,

@@ -93,6 +93,12 @@ pub(super) static PROJECT: &[Key] = &[
     .unset("max(64, 32 × cores)"),
 ];
 
+/// What `caFile` means with every provider.
+const CA_FILE_DOC: &str = "A PEM file of root certificates to trust besides the usual ones, by its path from the \
+                           configuration file; for a server with a private authority.";
+/// A right `caFile`.
+const CA_FILE: &str = "\"authority.pem\"";
+
 /// `notification`.
 pub(super) static NOTIFICATION: &[Key] = &[
     key(
@@ -119,6 +125,7 @@ pub(super) static NOTIFICATION: &[Key] = &[
     key("notification.providers[smtp].options.from", Kind::Text, "The sender, `Shop <no-reply@example.com>`.")
         .required()
         .example("\"Shop <no-reply@example.com>\""),
+    key("notification.providers[smtp].options.caFile", Kind::Text, CA_FILE_DOC).unset("none").example(CA_FILE),
     key("notification.providers[twilio].options.accountSid", Kind::Text, "The account's id, `AC…`.").required(),
     key("notification.providers[twilio].options.authToken", Kind::Secret, "The account's token.").required(),
     key("notification.providers[twilio].options.from", Kind::Text, "The sending number, `+15550001111`.")
@@ -130,8 +137,10 @@ pub(super) static NOTIFICATION: &[Key] = &[
         "Another server that speaks Twilio's Messages API.",
     )
     .unset("`https://api.twilio.com`"),
+    key("notification.providers[twilio].options.caFile", Kind::Text, CA_FILE_DOC).unset("none").example(CA_FILE),
     key("notification.providers[webhook].options.url", Kind::Url(WEB), "Where messages are posted to.").required(),
     key("notification.providers[webhook].options.secret", Kind::Secret, "Signs what is posted.").required(),
+    key("notification.providers[webhook].options.caFile", Kind::Text, CA_FILE_DOC).unset("none").example(CA_FILE),
     key("notification.retry.attempts", Kind::Integer(1, 100), "Tries before a message is given up."),
     key(
         "notification.retry.firstSeconds",

@@ -1,6 +1,6 @@
 //! Files: formats, lines, unknown keys, wrong types, everything at once.
 
-use super::super::Origin;
+use super::super::{Origin, ProviderKind};
 use super::*;
 
 /// With nothing at all `serve` must work and every flow must be open.
@@ -159,4 +159,21 @@ fn problems_carry_their_origin_as_data() {
     assert_eq!(problems[0].origin, Origin::File { file: "config.toml".into(), line: 3 });
     assert_eq!(problems[0].path, "options.maxAttempts");
     assert!(problems[0].fix.contains("maxAttempts = 5"), "{}", problems[0].fix);
+}
+
+/// A private authority's certificate is found from the configuration file, as its templates are; one that is not there is told.
+#[test]
+fn a_ca_file_stands_beside_the_configuration_file() {
+    let text = "[[notification.providers]]\nid = \"smtp\"\nchannels = [\"email\", \"sms\"]\n\
+                options = { url = \"smtps://h\", from = \"a@b\", caFile = \"authority.pem\" }\n";
+    let folder = Folder::toml(text);
+    let missing = folder.path().join("authority.pem");
+    let told = format!(
+        "notification.providers[0].options.caFile (config.toml:4): the file `{}` is not there",
+        missing.display()
+    );
+    check_wrong(&folder, &[&told]);
+    folder.write("authority.pem", "");
+    let ProviderKind::Smtp { ca_file, .. } = &folder.right().notification.providers[0].kind else { panic!("no smtp") };
+    assert_eq!(*ca_file, Some(missing));
 }
