@@ -71,6 +71,9 @@ impl ContactType {
     }
 }
 
+/// The auth providers whose credentials hold our one password. Names are compared with case, as Medusa compares provider ids.
+pub const OWNED_PROVIDERS: [&str; 2] = ["emailpass", "phonepass"];
+
 /// Which characters a code is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OtpCharset {

@@ -119,14 +119,11 @@ pub fn of_reset(call: &Call, input: &Map<String, Value>) -> Result<Named, Error>
 /// 400 at a door whose contact registrations do not take.
 pub fn registered_contact(call: &Call) -> Result<ContactType, Error> {
     let door = provider_contact(call);
-    if call.param("actor_type") != CUSTOMER {
-        return Ok(door);
-    }
     let contact = of_registration(&call.app().shared.options);
     if door == ContactType::Phone && contact != door {
         return Err(Error::not_allowed("Phone registration is not enabled"));
     }
-    Ok(contact)
+    Ok(if call.param("actor_type") == CUSTOMER { contact } else { door })
 }
 
 /// In `both` the phone comes with the customer, so that nobody blocks a number that is not theirs.

@@ -267,7 +267,7 @@ fn segments_of(pattern: &'static str) -> Vec<Segment> {
 
 /// The auth providers that there are. Their names are compared with case, as Medusa compares provider ids; routes fit others
 /// too, and refuse them in Medusa's words.
-pub const OWNED_PROVIDERS: [&str; 2] = ["emailpass", "phonepass"];
+pub use cr_core::options::OWNED_PROVIDERS;
 
 /// Every route, in the order in which Medusa registers them where that shows.
 pub static TABLE: &[Route] = &[

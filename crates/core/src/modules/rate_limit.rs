@@ -85,14 +85,27 @@ pub async fn take_from_channel(
 ) -> Result<Option<i64>, Error> {
     const NAME: &str = "sendsPerChannel";
     let Some((_, limit)) = limits.iter().find(|(name, _)| name == channel) else { return Ok(None) };
-    let pool = if recipient == Recipient::Nobody { "decoys" } else { channel };
-    let mut waiting = None;
-    if recipient != Recipient::Trusted {
-        let half: Vec<Rate> = limit.iter().map(|rate| Rate { count: rate.count.div_euclid(2), ..*rate }).collect();
-        waiting = take(tx, NAME, &format!("{pool}:open"), &half, now).await?;
+    let half: Vec<Rate> = limit.iter().map(|rate| Rate { count: rate.count.div_euclid(2), ..*rate }).collect();
+    let open = format!("{channel}:open");
+    // A message to nobody looks at the same budgets as one that goes out, and is refused with it; it only counts elsewhere,
+    // without an end.
+    let mut waiting = peek(tx, NAME, channel, limit, now).await?;
+    if recipient != Recipient::Trusted && waiting.is_none() {
+        waiting = peek(tx, NAME, &open, &half, now).await?;
     }
     if waiting.is_none() {
-        waiting = take(tx, NAME, pool, limit, now).await?;
+        waiting = match recipient {
+            Recipient::Trusted => take(tx, NAME, channel, limit, now).await?,
+            Recipient::Open => match take(tx, NAME, &open, &half, now).await? {
+                None => take(tx, NAME, channel, limit, now).await?,
+                full => full,
+            },
+            Recipient::Nobody => {
+                let endless: Vec<Rate> = limit.iter().map(|rate| Rate { count: i64::MAX, ..*rate }).collect();
+                take(tx, NAME, "decoys:open", &endless, now).await?;
+                take(tx, NAME, "decoys", &endless, now).await?
+            }
+        };
     }
     if waiting.is_some() {
         tracing::error!(channel, "The budget of all messages on {channel} is used up");

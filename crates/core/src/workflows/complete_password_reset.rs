@@ -21,7 +21,7 @@ use crate::modules::auth::login_failures;
 use crate::modules::auth::session;
 use crate::modules::auth::token::{self, ResetClaims};
 use crate::modules::customer::proof;
-use crate::options::ContactType;
+use crate::options::{ContactType, OWNED_PROVIDERS};
 use crate::password::check_policy;
 
 /// What came back.
@@ -61,6 +61,14 @@ pub async fn run(app: &App, input: Input) -> Result<(), Error> {
         return Err(invalid());
     }
     cx.step("update-password")?;
+    if let Some(id) = found.identity.customer_id() {
+        // Customer, then identities: the order of everybody who proves a contact, so that a credential that is being made
+        // right now is either seen here or made under the new password.
+        customer::lock(&mut cx.tx, &id).await?;
+        for identity in auth_identity::list_of_customer(&mut cx.tx, &id).await? {
+            auth_identity::lock(&mut cx.tx, &identity.id).await?;
+        }
+    }
     update_passwords(&mut cx, &found, &hash).await?;
     if let Some(id) = found.identity.customer_id() {
         prove_channel(&mut cx, &id, input.contact, &found).await?;
@@ -107,6 +115,9 @@ async fn update_passwords(cx: &mut Ctx, found: &ProviderIdentity, hash: &str) ->
         None => vec![found.clone()],
     };
     for credential in credentials {
+        if !OWNED_PROVIDERS.contains(&credential.provider.as_str()) {
+            continue;
+        }
         if credential.identity.is_shared() && credential.id != found.id {
             continue;
         }
@@ -127,7 +138,9 @@ async fn update_passwords(cx: &mut Ctx, found: &ProviderIdentity, hash: &str) ->
 /// Ends every token that was issued until now: the present second is over for tokens of before.
 async fn end_sessions(cx: &mut Ctx, id: &cr_types::ids::AuthIdentityId) -> Result<(), Error> {
     if let Some(mut identity) = auth_identity::lock(&mut cx.tx, id).await? {
-        identity.app_metadata.insert("cr_not_before".to_owned(), Value::from(cx.now.seconds() + 1));
+        // Never earlier than it was: another replica's clock may be ahead.
+        let not_before = identity.not_before().unwrap_or(0).max(cx.now.seconds() + 1);
+        identity.app_metadata.insert("cr_not_before".to_owned(), Value::from(not_before));
         auth_identity::update_app_metadata(&mut cx.tx, &identity, cx.now).await?;
     }
     Ok(())
@@ -140,19 +153,21 @@ async fn prove_channel(
     contact: ContactType,
     found: &ProviderIdentity,
 ) -> Result<(), Error> {
-    customer::lock(&mut cx.tx, id).await?;
     let Some(mut customer) = customer::find(&mut cx.tx, id).await?.filter(|it| it.has_account) else { return Ok(()) };
     let present = match contact {
-        ContactType::Email => customer.email.as_deref(),
-        ContactType::Phone => customer.phone.as_deref(),
+        ContactType::Email => customer.email.clone(),
+        ContactType::Phone => customer.phone.clone(),
     };
-    if present != Some(found.entity_id.as_str()) || session::is_verified(&customer, contact) {
+    let present = present.as_deref();
+    let canonical = proof::canonical(cx, contact, &found.entity_id);
+    let is_present = present.is_some_and(|present| proof::canonical(cx, contact, present) == canonical);
+    if !is_present || session::is_verified(&customer, contact) {
         return Ok(());
     }
-    if !session::is_older_than_demand(&cx.shared.options, &customer) && cx.shared.options.require_verification {
+    if !session::is_older_than_demand(&cx.shared.options, &customer) {
         clear_channel(cx, &mut customer, contact.other()).await?;
     }
-    let value = found.entity_id.clone();
+    let value = if contact == ContactType::Phone { canonical } else { present.unwrap_or_default().to_owned() };
     proof::prove(cx, &mut customer, contact, &value).await
 }
 

@@ -16,7 +16,7 @@ use crate::modules::auth::session::{self, CUSTOMER};
 use crate::modules::auth::token::AuthClaims;
 use crate::modules::customer::{proof, view};
 use crate::modules::otp_verification::service::OtpPurpose;
-use crate::options::ContactType;
+use crate::options::{ContactType, Identifier as Identifies};
 use crate::workflows::register::invalid_identifier;
 use crate::workflows::send_otp::{self, Asked};
 
@@ -132,6 +132,15 @@ async fn check_registered(
     phone: Option<&str>,
 ) -> Result<(), Error> {
     let credentials = provider_identity::list_of_identity(&mut cx.tx, &identity.id).await?;
+    let required = match cx.shared.options.registration_identifier {
+        Identifies::Phone => ContactType::Phone,
+        Identifies::Email | Identifies::Both => ContactType::Email,
+    };
+    let holds = |contact: ContactType| credentials.iter().any(|row| row.provider == contact.provider());
+    if !holds(required) && holds(required.other()) {
+        // An identity that was made at another actor's door does not open this one.
+        return Err(Error::invalid_data(format!("Register with the {} first", required.as_str())));
+    }
     for (contact, given) in [(ContactType::Email, email), (ContactType::Phone, phone)] {
         let registered = credentials.iter().find(|row| row.provider == contact.provider());
         let Some(registered) = registered else { continue };
@@ -195,10 +204,8 @@ fn contacts(customer: &Customer) -> Vec<(ContactType, String)> {
 
 /// Where verification is not asked, a contact logs in from the start; one that another logs in with is taken.
 async fn claim_unverified(cx: &mut Ctx, id: &CustomerId, contact: ContactType, value: &str) -> Result<(), Error> {
-    match proof::sync_credential(cx, id, contact, value).await {
-        Err(error) if error.kind == ErrorKind::Conflict => Err(proof::taken(contact)),
-        other => other,
-    }
+    proof::release_unclaimed(cx, id, contact, value).await?;
+    proof::sync_credential(cx, id, contact, value).await
 }
 
 /// Sends the codes that the sections ask for. A limit that is used up does not undo the registration: its code is left out.
@@ -213,7 +220,7 @@ async fn auto_send(
         let section = shared.options.verification(contact).filter(|section| section.auto_send_on_registration);
         let Some(section) = section else { continue };
         let list = sent.get_or_insert_with(Vec::new);
-        if session::is_verified(&customer, contact) {
+        if session::is_verified(&customer, contact) || !send_otp::is_reachable(cx, contact, &value) {
             continue;
         }
         let asked = Asked::own(customer.clone(), contact, value);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cr_db::models::customer::{self, Customer};
-use cr_db::models::otp_verification;
+use cr_db::models::otp_verification::{self, OtpVerification};
 use cr_db::models::provider_identity;
 use cr_types::ids::CustomerId;
 use cr_types::timestamp::Timestamp;
@@ -17,6 +17,7 @@ use crate::ctx::Ctx;
 use crate::delivery::message::{Message, MessageKind, enqueue, enqueue_nothing};
 use crate::error::Error;
 use crate::identifiers::PhoneNumber;
+use crate::keys::Keys;
 use crate::modules::auth::credential::Identifier;
 use crate::modules::auth::session;
 use crate::modules::auth::token::{AuthClaims, OtpKind};
@@ -115,13 +116,26 @@ impl Asked {
         {
             return Ok(None);
         }
+        let by_subject = guess::subject_of(purpose, &subject);
+        let wrong_codes = cx.shared.options.limits.wrong_codes.clone();
+        refuse(rate_limit::peek(&mut cx.tx, "wrongCodes", &by_subject, &wrong_codes, cx.now).await?)?;
         let live = otp_verification::find_live(&mut cx.tx, &subject, purpose).await?;
+        let live = live.filter(|otp| self.is_of_present_contact(cx, otp));
         Ok(live.filter(|otp| otp.expires_at > cx.now && otp.kind.as_deref() == Some(OtpKind::Verify.as_str())).map(
             |otp| Output {
                 token: service::sign(&cx.shared.keys, &otp.id, OtpKind::Verify, otp.expires_at),
                 expires_at: otp.expires_at,
             },
         ))
+    }
+}
+
+impl Asked {
+    /// Whether a live code went to the contact that the customer has now.
+    fn is_of_present_contact(&self, cx: &Ctx, otp: &OtpVerification) -> bool {
+        let sent_to = otp.destination_hmac.as_deref().unwrap_or_default();
+        let keys = &cx.shared.keys;
+        self.target.as_ref().is_ok_and(|target| keys.contact_matches(self.contact.as_str(), &target.value, sent_to))
     }
 }
 
@@ -220,11 +234,7 @@ impl Sending<'_> {
         for (name, subject, limit) in [
             ("resend", by_subject.as_str(), &throttle(self.section)),
             ("sendsPerSubject", by_subject.as_str(), &limits.sends_per_subject),
-            (
-                "sendsPerDestination",
-                &format!("{}:{}", self.asked.asker.origin(), self.destination),
-                &limits.sends_per_destination,
-            ),
+            ("sendsPerDestination", &self.destination_subject(&shared.keys), &limits.sends_per_destination),
         ] {
             refuse(rate_limit::take(&mut cx.tx, name, subject, limit, cx.now).await?)?;
         }
@@ -236,11 +246,27 @@ impl Sending<'_> {
         self.take_channel(cx).await
     }
 
-    /// The budget of the channel.
+    /// What `sendsPerDestination` counts by. Each kind of asker has its own counters, so that sends by a customer's id and sends
+    /// by a contact never show that they belong together; a contact that is named counts whether or not anybody has it.
+    fn destination_subject(&self, keys: &Keys) -> String {
+        match &self.asked.asker {
+            Asker::Bearer(_) => format!("bearer:{}", self.destination),
+            Asker::AnonymousId(_) => format!("anonymous id:{}", self.destination),
+            Asker::AnonymousContact(contact, value) => {
+                format!("anonymous contact:{}", keys.contact_hmac(contact.as_str(), value))
+            }
+        }
+    }
+
+    /// The budget of the channel. Only the identity's own request has a claim to the kept half: to others, an account in good
+    /// standing must look like any other.
     async fn take_channel(&self, cx: &mut Ctx) -> Result<(), Error> {
         let shared = Arc::clone(&cx.shared);
         let recipient = match &self.asked.target {
-            Ok(target) => session::recipient(&shared.options, &target.customer),
+            Ok(target) if matches!(self.asked.asker, Asker::Bearer(_)) => {
+                session::recipient(&shared.options, &target.customer)
+            }
+            Ok(_) => Recipient::Open,
             Err(_) => Recipient::Nobody,
         };
         let limits = &shared.options.limits.sends_per_channel;
@@ -381,7 +407,7 @@ fn contact_of(customer: &Customer, contact: ContactType) -> Option<String> {
 }
 
 /// Whether text messages may go to a number (`limits.smsCountries`); an e-mail is always reachable.
-fn is_reachable(cx: &Ctx, contact: ContactType, value: &str) -> bool {
+pub(crate) fn is_reachable(cx: &Ctx, contact: ContactType, value: &str) -> bool {
     let countries = &cx.shared.options.limits.sms_countries;
     if contact == ContactType::Email || countries.is_empty() {
         return true;

@@ -57,8 +57,11 @@ pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
         ContactType::Email => "verify-email",
         ContactType::Phone => "verify-phone",
     })?;
-    proof::prove(&mut cx, &mut customer, contact, &value).await?;
-    let identifier = cx.shared.keys.contact_hmac(contact.as_str(), &value);
+    let canonical = proof::canonical(&cx, contact, &value);
+    // A phone that an import wrote in another form is stored as E.164 from now on; an e-mail keeps its case.
+    let stored = if contact == ContactType::Phone { &canonical } else { &value };
+    proof::prove(&mut cx, &mut customer, contact, stored).await?;
+    let identifier = cx.shared.keys.contact_hmac(contact.as_str(), &canonical);
     login_failures::clear(&mut cx.tx, &identifier).await?;
     let login = match input.claims.filter(|_| own) {
         Some(claims) => login_token(&mut cx, &customer, contact, &claims).await?,
@@ -114,7 +117,10 @@ async fn is_own(cx: &mut Ctx, claims: Option<&AuthClaims>, customer: &CustomerId
 /// A code that somebody without the identity's token asked for proves a contact only while nothing of the account is proven, or
 /// when the account logs in with that contact.
 async fn check_anonymous(cx: &mut Ctx, customer: &Customer, contact: ContactType, value: &str) -> Result<(), Error> {
-    if !is_verified(customer, ContactType::Email) && !is_verified(customer, ContactType::Phone) {
+    let is_anything_proven = is_verified(customer, ContactType::Email)
+        || is_verified(customer, ContactType::Phone)
+        || session::is_older_than_demand(&cx.shared.options, customer);
+    if !is_anything_proven {
         return Ok(());
     }
     let credentials = provider_identity::list_of_customer(&mut cx.tx, &customer.id).await?;

@@ -205,7 +205,12 @@ pub(crate) fn guess(token: &str, code: &str, claims: Option<&AuthClaims>) -> ver
 
 /// A request for a reset.
 pub(crate) fn reset(contact: ContactType, identifier: &str) -> request_password_reset::Input {
-    request_password_reset::Input { actor_type: "customer".to_owned(), contact, identifier: identifier.to_owned() }
+    request_password_reset::Input {
+        actor_type: "customer".to_owned(),
+        contact,
+        identifier: identifier.to_owned(),
+        address: None,
+    }
 }
 
 /// Asserts what an error is and says.

@@ -190,7 +190,7 @@ pub async fn insert(tx: &mut Tx, new: &NewProviderIdentity<'_>, now: Timestamp) 
 }
 
 const UPDATE_PASSWORD: &str = "update provider_identity set provider_metadata = $2, updated_at = $3 \
-     where id = $1 and provider_metadata ->> 'password' = $4";
+     where id = $1 and coalesce(provider_metadata ->> 'password', '') = coalesce($4, '')";
 
 /// Replaces the hash, keeping the other keys of `provider_metadata`, if the stored one is still the one that was read.
 /// False: somebody else was quicker.

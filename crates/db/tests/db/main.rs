@@ -1,5 +1,5 @@
 //! Statements and migrations on real databases of both kinds.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot set its stage must fail loudly")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot set its stage must fail loudly")]
 
 mod cr_outbox;
 mod migrate;

@@ -62,7 +62,29 @@ pub async fn live_customer(state: &ServerState, claims: &AuthClaims) -> Result<L
 /// 403 while a deletion is pending, but on the routes that end it; 401 when the second factor is outstanding.
 async fn customer(call: &Call) -> Result<Option<AuthContext>, Error> {
     let Some(auth) = session_or_bearer(call, CUSTOMER, has_actor) else { return Ok(None) };
-    check_live(call, auth).await
+    live_or_bearer(call, auth, has_actor).await
+}
+
+/// The caller if the account lives. A session that is over does not hide a good bearer token: only a valid one wins.
+///
+/// # Errors
+/// As [`customer`].
+async fn live_or_bearer(
+    call: &Call,
+    auth: AuthContext,
+    is_enough: fn(&AuthContext) -> bool,
+) -> Result<Option<AuthContext>, Error> {
+    let from_session = auth.from_session;
+    let live = check_live(call, auth).await?;
+    if live.is_some() || !from_session {
+        return Ok(live);
+    }
+    let fits = |auth: &AuthContext| auth.claims.actor_type == CUSTOMER && is_enough(auth);
+    match from_bearer(call).filter(fits) {
+        Some(auth) if has_actor(&auth) => check_live(call, auth).await,
+        Some(auth) => Ok(Some(auth).filter(|auth| !auth.claims.auth_identity_id.is_empty())),
+        None => Ok(None),
+    }
 }
 
 /// A customer, or an identity that is about to become one.
@@ -74,7 +96,7 @@ async fn registrant(call: &Call) -> Result<Option<AuthContext>, Error> {
     if !has_actor(&auth) {
         return Ok(Some(auth).filter(|auth| !auth.claims.auth_identity_id.is_empty()));
     }
-    check_live(call, auth).await
+    live_or_bearer(call, auth, |_| true).await
 }
 
 /// Whoever [`registrant`] would let in, and otherwise nobody: a bad token is ignored here.

@@ -3,12 +3,13 @@
 //! Everything happens in the proving transaction, under a lock on the contact, so that two customers who prove one number at
 //! the same moment are decided one after the other.
 
+use cr_db::DbError;
 use cr_db::models::auth_identity;
 use cr_db::models::cr_audit::{self, AuditLine};
 use cr_db::models::cr_proof::{self, Proof};
 use cr_db::models::customer::{self, Customer};
 use cr_db::models::provider_identity::{self, NewProviderIdentity, ProviderIdentity};
-use cr_types::ids::{CustomerId, generate};
+use cr_types::ids::{AuthIdentityId, CustomerId, generate};
 
 use crate::ctx::Ctx;
 use crate::error::Error;
@@ -30,9 +31,14 @@ pub async fn lock(cx: &mut Ctx, contacts: &[(ContactType, &str)]) -> Result<(), 
     Ok(())
 }
 
-/// The first eight bytes of the contact's keyed hash.
+/// The form that all look-ups of a contact meet in: the e-mail folded, the phone as E.164. Medusa and imports store others.
+pub fn canonical(cx: &Ctx, contact: ContactType, value: &str) -> String {
+    Identifier::read(contact, value, cx.shared.options.default_country.as_deref()).key()
+}
+
+/// The first eight bytes of the contact's keyed hash, in its canonical form.
 fn lock_key(cx: &Ctx, contact: ContactType, value: &str) -> i64 {
-    let hash = cx.shared.keys.contact_hmac(contact.as_str(), value);
+    let hash = cx.shared.keys.contact_hmac(contact.as_str(), &canonical(cx, contact, value));
     let start = hash.get(..16).unwrap_or("0");
     u64::from_str_radix(start, 16).unwrap_or(0).cast_signed()
 }
@@ -80,7 +86,8 @@ pub async fn is_proven_elsewhere(
     contact: ContactType,
     value: &str,
 ) -> Result<bool, Error> {
-    for proof in cr_proof::list(&mut cx.tx, contact.as_str(), value).await? {
+    let canonical = canonical(cx, contact, value);
+    for proof in list_proofs(cx, contact, value, &canonical).await? {
         if Some(&proof.customer_id) == own {
             continue;
         }
@@ -91,10 +98,50 @@ pub async fn is_proven_elsewhere(
     }
     if contact == ContactType::Email {
         // What Medusa or an import wrote may hold upper case, and so does its proof.
-        let holders = customer::list_accounts_by_email(&mut cx.tx, value).await?;
-        return Ok(holders.iter().any(|holder| Some(&holder.id) != own && is_verified(holder, contact)));
+        let holders = customer::list_accounts_by_email(&mut cx.tx, &canonical).await?;
+        if holders.iter().any(|holder| Some(&holder.id) != own && is_verified(holder, contact)) {
+            return Ok(true);
+        }
+    }
+    is_login_of_right(cx, own, contact, value, canonical).await
+}
+
+/// Whether somebody else logs in with a contact by a right that needs no proof: an older account, or an identity that another
+/// actor shares.
+async fn is_login_of_right(
+    cx: &mut Ctx,
+    own: Option<&CustomerId>,
+    contact: ContactType,
+    value: &str,
+    canonical: String,
+) -> Result<bool, Error> {
+    let identifier = Identifier { contact, raw: value.to_owned(), canonical: Some(canonical) };
+    for held in credential::list(&mut cx.tx, &identifier).await? {
+        let holder = held.identity.customer_id();
+        if held.is_deleted || (own.is_some() && holder.as_ref() == own) {
+            continue;
+        }
+        let Some(holder) = holder else {
+            if held.identity.is_shared() {
+                return Ok(true);
+            }
+            continue;
+        };
+        let found = customer::find(&mut cx.tx, &holder).await?;
+        if held.identity.is_shared() || found.is_some_and(|it| is_older_than_demand(&cx.shared.options, &it)) {
+            return Ok(true);
+        }
     }
     Ok(false)
+}
+
+/// The proofs of a contact in its canonical form and as it is stored, where that differs.
+async fn list_proofs(cx: &mut Ctx, contact: ContactType, value: &str, canonical: &str) -> Result<Vec<Proof>, Error> {
+    let mut proofs = cr_proof::list(&mut cx.tx, contact.as_str(), canonical).await?;
+    if value != canonical {
+        proofs.extend(cr_proof::list(&mut cx.tx, contact.as_str(), value).await?);
+    }
+    Ok(proofs)
 }
 
 /// Proof wins: every account that holds the value unproven loses it.
@@ -105,17 +152,54 @@ async fn take_from_others(cx: &mut Ctx, own: &CustomerId, contact: ContactType, 
     if is_proven_elsewhere(cx, Some(own), contact, value).await? {
         return Err(taken(contact));
     }
-    let identifier = Identifier { contact, raw: value.to_owned(), canonical: Some(value.to_owned()) };
+    let canonical = canonical(cx, contact, value);
+    for stale in list_proofs(cx, contact, value, &canonical).await? {
+        // Their column holds another value by now; should somebody write this one back, it is not theirs any more.
+        if stale.customer_id != *own {
+            cr_proof::delete(&mut cx.tx, &stale.customer_id, contact.as_str()).await?;
+        }
+    }
+    let identifier = Identifier { contact, raw: value.to_owned(), canonical: Some(canonical.clone()) };
     for held in credential::list(&mut cx.tx, &identifier).await? {
         if held.identity.customer_id().as_ref() != Some(own) {
-            take_credential(cx, &held, contact, value).await?;
+            take_credential(cx, &held, contact, &canonical).await?;
         }
     }
     if contact == ContactType::Email {
-        for mut holder in customer::list_accounts_by_email(&mut cx.tx, value).await? {
-            if holder.id != *own {
-                take_column(cx, &mut holder, contact, value).await?;
+        for holder in customer::list_accounts_by_email(&mut cx.tx, &canonical).await? {
+            if holder.id != *own
+                && let Some(mut holder) = lock_holder(cx, &holder.id).await?
+            {
+                take_column(cx, &mut holder, contact, &canonical).await?;
             }
+        }
+    }
+    Ok(())
+}
+
+/// Another customer, held until the end, so that what they prove at the same moment is seen or waits.
+async fn lock_holder(cx: &mut Ctx, id: &CustomerId) -> Result<Option<Customer>, Error> {
+    if !customer::lock(&mut cx.tx, id).await? {
+        return Ok(None);
+    }
+    Ok(customer::find(&mut cx.tx, id).await?)
+}
+
+/// Frees a contact that an identity holds without being anybody's: a registration that was never finished.
+///
+/// # Errors
+/// 422 when somebody else logs in with it; or when a statement fails.
+pub async fn release_unclaimed(cx: &mut Ctx, own: &CustomerId, contact: ContactType, value: &str) -> Result<(), Error> {
+    let canonical = canonical(cx, contact, value);
+    let identifier = Identifier { contact, raw: value.to_owned(), canonical: Some(canonical) };
+    for held in credential::list(&mut cx.tx, &identifier).await? {
+        if held.identity.customer_id().as_ref() == Some(own) {
+            continue;
+        }
+        match auth_identity::lock(&mut cx.tx, &held.identity.id).await? {
+            Some(identity) if identity.is_claimed() && !held.is_deleted => return Err(taken(contact)),
+            Some(identity) if !identity.is_claimed() => auth_identity::delete(&mut cx.tx, &identity.id).await?,
+            _ => provider_identity::delete(&mut cx.tx, &held.id).await?,
         }
     }
     Ok(())
@@ -141,7 +225,7 @@ async fn take_credential(
         return Err(taken(contact));
     }
     let holder = match identity.customer_id() {
-        Some(id) => customer::find(&mut cx.tx, &id).await?,
+        Some(id) => lock_holder(cx, &id).await?,
         None => None,
     };
     if let Some(holder) = &holder
@@ -214,17 +298,32 @@ pub async fn sync_credential(cx: &mut Ctx, own: &CustomerId, contact: ContactTyp
     let Some(source) = credentials.iter().find(|row| row.provider == contact.other().provider()) else {
         return Ok(());
     };
+    // Held while the password is copied: a reset at the same moment changes it before this or after.
+    auth_identity::lock(&mut cx.tx, &source.identity.id).await?;
+    let credentials = provider_identity::list_of_customer(&mut cx.tx, own).await?;
+    let Some(source) = credentials.iter().find(|row| row.id == source.id) else { return Ok(()) };
     let Some(password) = source.password() else { return Ok(()) };
+    let identity = if source.identity.is_shared() { own_identity(cx, own).await? } else { source.identity.id.clone() };
     let id = generate("", cx.now, cx.bytes());
     let new = NewProviderIdentity {
         id: &id,
         entity_id: value,
         provider: contact.provider(),
-        auth_identity_id: &source.identity.id,
+        auth_identity_id: &identity,
         password,
     };
-    provider_identity::insert(&mut cx.tx, &new, cx.now).await?;
-    Ok(())
+    match provider_identity::insert(&mut cx.tx, &new, cx.now).await {
+        Err(DbError::NotUnique { .. }) => Err(taken(contact)),
+        other => Ok(other?),
+    }
+}
+
+/// An identity of the customer alone: where another actor shares the present one, a text message must not open that actor.
+async fn own_identity(cx: &mut Ctx, own: &CustomerId) -> Result<AuthIdentityId, Error> {
+    let id = AuthIdentityId::generate(cx.now, cx.bytes());
+    let metadata = serde_json::json!({ "customer_id": own });
+    auth_identity::insert(&mut cx.tx, &id, Some(&metadata), cx.now).await?;
+    Ok(id)
 }
 
 /// 422, Medusa's sentence for an e-mail that an account has.
