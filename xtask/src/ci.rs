@@ -21,19 +21,16 @@ const STEPS: [Step; 7] = [
     ("tests", tests),
 ];
 
-/// Runs every step and stops at the first that fails. The test database server is stopped in either case.
+/// Runs every step and stops at the first that fails.
 ///
 /// # Errors
 /// What the failing step reports.
 pub(crate) fn run(root: &Path) -> Result<()> {
     let begun = Instant::now();
-    let result = STEPS.iter().try_for_each(|(name, step)| {
+    for (name, step) in STEPS {
         println!("\n== {name} (at {} s)", begun.elapsed().as_secs());
-        step(root)
-    });
-    let stopped = stop_database(root);
-    result?;
-    stopped?;
+        step(root)?;
+    }
     println!("\nAll passed in {} s.", begun.elapsed().as_secs());
     Ok(())
 }
@@ -75,16 +72,14 @@ fn node_packages(root: &Path) -> Result<()> {
     command::run(&folder, "npm", &["ci", "--no-audit", "--no-fund", "--ignore-scripts"])
 }
 
-/// Every test of every crate.
+/// Every test of every crate. The PostgreSQL server that they share, and leave running for the next test program, is ended
+/// whether they pass or not.
 fn tests(root: &Path) -> Result<()> {
-    command::run(root, command::CARGO, &["test", "--workspace", "--locked"])
-}
-
-/// Ends the PostgreSQL server that the tests share and leave running for the next test program.
-fn stop_database(root: &Path) -> Result<()> {
-    let arguments = ["run", "--quiet", "--package", "cr-testkit", "--example", "stop-postgres"];
-    if root.join("crates/testkit/examples/stop-postgres.rs").exists() {
-        command::run(root, command::CARGO, &arguments)?;
-    }
-    Ok(())
+    let passed = command::run(root, command::CARGO, &["test", "--workspace", "--locked"]);
+    let ended = command::run(
+        root,
+        command::CARGO,
+        &["run", "--quiet", "--package", "cr-testkit", "--example", "stop-postgres"],
+    );
+    passed.and(ended)
 }
