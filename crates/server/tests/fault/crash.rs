@@ -52,7 +52,7 @@ cr_testkit::both! {
         let mut mails = SmtpSink::start(SinkTls::StartTls, MAILER).await;
         let texts = WebhookSink::start().await;
         let shop = Shop::with(&database, &mails, &texts, "");
-        mails.stop();
+        mails.stop().await;
         let server = shop.serve().await;
         let customer = Customer::register(&server, "alice@example.com", "+15551234567").await;
         let otp = customer.ask_by_mail(&server).await;
@@ -129,9 +129,10 @@ cr_testkit::both! {
         let shop = Shop::new(&database, "", "");
         let server = shop.serve().await;
         let (answered, mut answers) = tokio::sync::mpsc::unbounded_channel();
+        let requests = tokio_util::task::TaskTracker::new();
         for number in 0..CUSTOMERS {
             let (answered, address) = (answered.clone(), server.address);
-            tokio::spawn(async move {
+            requests.spawn(async move {
                 let email = format!("customer{number}@example.com");
                 let body = json!({"email": email, "password": PASSWORD}).to_string();
                 let path = "/auth/customer/emailpass/register";

@@ -14,7 +14,7 @@ cr_testkit::both! {
         let mut mails = SmtpSink::start(SinkTls::StartTls, MAILER).await;
         let texts = WebhookSink::start().await;
         let shop = Shop::with(&database, &mails, &texts, "");
-        mails.stop();
+        mails.stop().await;
         let server = shop.serve().await;
         let customer = Customer::register(&server, "alice@example.com", "+15551234567").await;
         let first = customer.ask_by_mail(&server).await;

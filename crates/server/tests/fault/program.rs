@@ -52,9 +52,8 @@ impl Program {
     pub(crate) async fn line(&self, text: &str, count: usize) -> String {
         let mut lines = self.lines.clone();
         let found = lines.wait_for(|lines| lines.iter().filter(|line| line.contains(text)).count() >= count);
-        match tokio::time::timeout(PATIENCE, found).await {
-            Ok(Ok(lines)) => return lines.iter().rfind(|line| line.contains(text)).unwrap().clone(),
-            Ok(Err(_)) | Err(_) => {}
+        if let Ok(Ok(lines)) = tokio::time::timeout(PATIENCE, found).await {
+            return lines.iter().rfind(|line| line.contains(text)).unwrap().clone();
         }
         panic!("no {count} lines with `{text}` in:\n{}", self.log());
     }
