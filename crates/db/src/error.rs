@@ -63,9 +63,10 @@ impl From<sqlx::Error> for DbError {
         match code.as_str() {
             // PostgreSQL: serialization_failure, deadlock_detected, lock_not_available. SQLite: BUSY and LOCKED with
             // their extended codes.
-            "40001" | "40P01" | "55P03" | "5" | "261" | "517" | "773" | "6" | "262" => Self::Busy(error),
-            // A foreign key whose row another transaction deleted meanwhile.
-            "23503" | "787" => Self::Busy(error),
+            // And on both a foreign key whose row another transaction deleted meanwhile.
+            "40001" | "40P01" | "55P03" | "23503" | "5" | "261" | "517" | "773" | "6" | "262" | "787" => {
+                Self::Busy(error)
+            }
             // PostgreSQL: connection exceptions, shutdown, too many connections, query_canceled by timeout.
             // SQLite: cannot open, disk full, I/O error.
             "57P01" | "57P02" | "57P03" | "53300" | "57014" | "08006" | "08003" | "08000" | "14" | "13" | "10" => {

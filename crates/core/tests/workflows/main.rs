@@ -1,5 +1,7 @@
 //! Workflows on both databases: each step fails once, each runs twice, and many run at once.
 
+#![cfg(test)]
+
 mod proof;
 mod races;
 mod shop;
