@@ -8,6 +8,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions, PgConnection, PgPool, SqlitePool};
 
 use crate::error::DbError;
+use crate::models::auth_mfa_factor;
 use crate::tx::Tx;
 
 /// Seconds to wait for a free connection before the request is answered 503.
@@ -54,6 +55,7 @@ pub struct DatabaseSettings {
 pub struct Database {
     pools: Pools,
     schema: String,
+    has_mfa_factors: bool,
 }
 
 #[derive(Clone)]
@@ -76,7 +78,9 @@ impl Database {
         } else {
             return Err(DbError::Migration("databaseUrl must start with sqlite:// or postgres://".to_owned()));
         };
-        Ok(Self { pools, schema: settings.schema.clone() })
+        let mut database = Self { pools, schema: settings.schema.clone(), has_mfa_factors: false };
+        database.has_mfa_factors = auth_mfa_factor::has_table(&mut database.read().await?).await?;
+        Ok(database)
     }
 
     /// One writer that never goes away, and readers that cannot write.
@@ -122,6 +126,11 @@ impl Database {
             .connect_with(options)
             .await?;
         Ok(Pools::Postgres(pool))
+    }
+
+    /// Whether Medusa keeps second factors here, which a login must not go around. Asked when the database was opened.
+    pub fn has_mfa_factors(&self) -> bool {
+        self.has_mfa_factors
     }
 
     /// Which database this is.

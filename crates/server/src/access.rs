@@ -27,11 +27,9 @@ impl Access for DatabaseAccess {
                 Err(error) if error.kind == ErrorKind::Unauthenticated => return Ok(LiveCustomer::Gone),
                 other => other?,
             };
-            let customer = Box::new(found.customer);
-            if found.is_deletion_active {
-                return Ok(LiveCustomer::DeletionPending { customer, scheduled_at: found.deletion_scheduled_at });
-            }
-            Ok(LiveCustomer::Live(customer))
+            let session = Box::new(found);
+            let live = if session.is_deletion_active { LiveCustomer::DeletionPending } else { LiveCustomer::Live };
+            Ok(live(session))
         })
     }
 }

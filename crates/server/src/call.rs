@@ -8,7 +8,7 @@ use std::sync::Arc;
 use cr_core::app::App;
 use cr_core::error::Error;
 use cr_core::modules::auth::token::AuthClaims;
-use cr_core::modules::customer::Customer;
+use cr_core::modules::customer::{Customer, Session};
 use http::{HeaderMap, Method, header};
 use serde_json::{Map, Value};
 
@@ -57,8 +57,8 @@ pub struct AuthContext {
     pub claims: AuthClaims,
     /// Whether they came with the session cookie.
     pub from_session: bool,
-    /// The customer, where the gate looked it up: loaded once a request.
-    pub customer: Option<Box<Customer>>,
+    /// The customer with what the gate looked up besides: loaded once a request.
+    pub session: Option<Box<Session>>,
 }
 
 impl Call {
@@ -95,8 +95,16 @@ impl Call {
     /// # Errors
     /// 401 when the row's gate is not [`crate::routes::Gate::Customer`].
     pub fn customer(&self) -> Result<&Customer, Error> {
-        let customer = self.auth.as_ref().and_then(|auth| auth.customer.as_deref());
-        customer.ok_or_else(Error::unauthenticated)
+        Ok(&self.session()?.customer)
+    }
+
+    /// The same with what was loaded in the same statement.
+    ///
+    /// # Errors
+    /// As [`Call::customer`].
+    pub fn session(&self) -> Result<&Session, Error> {
+        let session = self.auth.as_ref().and_then(|auth| auth.session.as_deref());
+        session.ok_or_else(Error::unauthenticated)
     }
 
     /// What an address limit counts by: the address, in IPv6 its /64.

@@ -163,8 +163,7 @@ async fn serve(sources: &Sources) -> Result<()> {
     }
     let db = Database::connect(&config.database).await.context("the database cannot be opened")?;
     prepare_database(&config, &db, &env).await?;
-    db.close().await;
-    let app = start::build_app(&config, env, HashParams::default(), None).await?;
+    let app = start::build_app_on(&config, db, env, HashParams::default(), None).await?;
     let stop = run::on_signals(app.clone())?;
     let started = start::build(&config, app).await?;
     let address = (config.http.host.as_str(), config.http.port);
@@ -268,8 +267,7 @@ async fn command_app(sources: &Sources) -> Result<cr_core::app::App> {
     let config = load(sources, &env)?;
     let db = Database::connect(&config.database).await.context("the database cannot be opened")?;
     prepare_database(&config, &db, &env).await?;
-    db.close().await;
-    start::build_app(&config, env, HashParams::default(), None).await
+    start::build_app_on(&config, db, env, HashParams::default(), None).await
 }
 
 /// Logs on standard error: lines for people on a terminal, JSON elsewhere.

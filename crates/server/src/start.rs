@@ -40,6 +40,20 @@ pub struct Started {
 /// When the database cannot be opened, was not migrated, or a template is wrong; each with a sentence.
 pub async fn build_app(config: &Config, env: Env, hashing: HashParams, faults: Option<Arc<dyn Faults>>) -> Result<App> {
     let db = Database::connect(&config.database).await.context("the database cannot be opened")?;
+    build_app_on(config, db, env, hashing, faults).await
+}
+
+/// The same on a database that is open already.
+///
+/// # Errors
+/// As [`build_app`].
+pub async fn build_app_on(
+    config: &Config,
+    db: Database,
+    env: Env,
+    hashing: HashParams,
+    faults: Option<Arc<dyn Faults>>,
+) -> Result<App> {
     let mut options = config.options.clone();
     if options.verification_since.is_none() {
         let text = storage::verification_since(&db).await.context("the database is not migrated; run `migrate`")?;

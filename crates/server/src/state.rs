@@ -6,7 +6,7 @@ use cr_core::app::App;
 use cr_core::error::Error;
 use cr_core::keys::Keys;
 use cr_core::modules::auth::token::AuthClaims;
-use cr_core::modules::customer::Customer;
+use cr_core::modules::customer::Session;
 use cr_core::providers::notification::local::LocalInbox;
 use cr_types::timestamp::Timestamp;
 
@@ -92,14 +92,9 @@ pub trait Access: Send + Sync {
 #[derive(Clone, Debug, PartialEq)]
 pub enum LiveCustomer {
     /// Lives, has an account, and the token is not older than the identity's `cr_not_before`.
-    Live(Box<Customer>),
+    Live(Box<Session>),
     /// No such account any more, or the token's sessions were ended.
     Gone,
     /// Lives, but an account deletion is confirmed and not yet run.
-    DeletionPending {
-        /// The customer.
-        customer: Box<Customer>,
-        /// When it is due.
-        scheduled_at: Option<Timestamp>,
-    },
+    DeletionPending(Box<Session>),
 }

@@ -3,4 +3,4 @@
 pub mod proof;
 pub mod view;
 
-pub use cr_db::models::customer::Customer;
+pub use cr_db::models::customer::{Customer, Session};

@@ -4,6 +4,7 @@
 //! right.
 
 use cr_db::models::account_deletion_request;
+use cr_db::models::auth_mfa_factor;
 use cr_db::models::customer::{self, Customer};
 use cr_db::models::provider_identity::{self, ProviderIdentity};
 use cr_types::timestamp::Timestamp;
@@ -41,7 +42,7 @@ pub struct Output {
 ///
 /// # Errors
 /// 400 when the channel is not taken; 429 over a limit; 401 for an unknown identifier or a wrong password; then, with the
-/// right one, 403 `account_deletion_pending` and 401 `verification_required`.
+/// right one, 403 `account_deletion_pending`, 401 `verification_required` and 403 `mfa_required`.
 pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
     let options = &app.shared.options;
     let now = app.shared.env.clock.now();
@@ -64,14 +65,30 @@ pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
         }
         other => other.map(ToOwned::to_owned),
     };
+    refuse_second_factor(app, &found).await?;
     let subject = Subject {
         actor_id: actor.as_deref().unwrap_or_default(),
         actor_type: &input.actor_type,
         identity: &found.identity,
         provider: input.contact.provider(),
         user_metadata: found.user_metadata.clone(),
+        second_factor: None,
     };
     Ok(Output { token: session::issue(&app.shared.keys, options, subject, now) })
+}
+
+/// A password alone must not go around a second factor, and the challenge is made by Medusa's own login.
+///
+/// # Errors
+/// 403 `mfa_required` for an identity with an enabled factor; or when the statement fails.
+async fn refuse_second_factor(app: &App, found: &ProviderIdentity) -> Result<(), Error> {
+    if !app.db.has_mfa_factors() {
+        return Ok(());
+    }
+    let mut tx = app.db.read().await?;
+    let is_enabled = auth_mfa_factor::has_enabled(&mut tx, &found.identity.id).await?;
+    tx.commit().await?;
+    if is_enabled { Err(Error::forbidden("mfa_required", "Multi-factor authentication is required")) } else { Ok(()) }
 }
 
 /// The credential, if there is one and the password is its own. Costs one hash in every case.

@@ -37,6 +37,7 @@ pub async fn run(app: &App, claims: &AuthClaims) -> Result<Output, Error> {
             .first()
             .map_or_else(|| "emailpass".to_owned(), |row| row.provider.clone()),
     };
+    let second_factor = session::second_factor(&mut tx, app.db.has_mfa_factors(), &identity, claims).await?;
     drop(tx);
     if claims.actor_type == CUSTOMER && !actor_id.is_empty() {
         check_login(app, &AuthClaims { actor_id: actor_id.clone(), ..claims.clone() }).await?;
@@ -47,6 +48,7 @@ pub async fn run(app: &App, claims: &AuthClaims) -> Result<Output, Error> {
         identity: &identity,
         provider: &provider,
         user_metadata: Map::new(),
+        second_factor,
     };
     Ok(Output { token: session::issue(&app.shared.keys, &app.shared.options, subject, now) })
 }
@@ -57,6 +59,9 @@ pub async fn run(app: &App, claims: &AuthClaims) -> Result<Output, Error> {
 /// # Errors
 /// The guard's 401; 403 `account_deletion_pending`; 401 `verification_required`.
 pub async fn check_login(app: &App, claims: &AuthClaims) -> Result<(), Error> {
+    if claims.awaits_second_factor() {
+        return Err(Error::unauthenticated());
+    }
     if claims.actor_type != CUSTOMER {
         return Ok(());
     }

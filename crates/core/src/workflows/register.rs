@@ -76,6 +76,7 @@ pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
         identity: &identity,
         provider: input.contact.provider(),
         user_metadata: Map::new(),
+        second_factor: None,
     };
     let token = session::issue(&cx.shared.keys, options, subject, cx.now);
     cx.commit().await?;

@@ -64,7 +64,7 @@ pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
     let identifier = cx.shared.keys.contact_hmac(contact.as_str(), &canonical);
     login_failures::clear(&mut cx.tx, &identifier).await?;
     let login = match input.claims.filter(|_| own) {
-        Some(claims) => login_token(&mut cx, &customer, contact, &claims).await?,
+        Some(claims) => login_token(&mut cx, app.db.has_mfa_factors(), &customer, contact, &claims).await?,
         None => None,
     };
     let body = body(&mut cx, &customer, own).await?;
@@ -132,6 +132,7 @@ async fn check_anonymous(cx: &mut Ctx, customer: &Customer, contact: ContactType
 /// A login token, if the customer may log in on this channel now.
 async fn login_token(
     cx: &mut Ctx,
+    has_mfa_factors: bool,
     customer: &Customer,
     contact: ContactType,
     claims: &AuthClaims,
@@ -143,12 +144,17 @@ async fn login_token(
         return Ok(None);
     }
     let identity = session::live_identity(&mut cx.tx, claims).await?;
+    let second_factor = match session::second_factor(&mut cx.tx, has_mfa_factors, &identity, claims).await {
+        Err(error) if error.kind == ErrorKind::Unauthenticated => return Ok(None),
+        other => other?,
+    };
     let subject = Subject {
         actor_id: customer.id.as_str(),
         actor_type: session::CUSTOMER,
         identity: &identity,
         provider: contact.provider(),
         user_metadata: Map::new(),
+        second_factor,
     };
     Ok(Some(session::issue(&cx.shared.keys, &cx.shared.options, subject, cx.now)))
 }

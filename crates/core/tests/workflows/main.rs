@@ -4,5 +4,7 @@
 
 mod proof;
 mod races;
+mod second_factor;
 mod shop;
 mod steps;
+mod takeover;

@@ -107,6 +107,8 @@ pub struct Session {
     pub is_deletion_active: bool,
     /// When that deletion is due.
     pub deletion_scheduled_at: Option<Timestamp>,
+    /// Whether there is anything in `customer_address` to read besides.
+    pub has_addresses: bool,
 }
 
 const FIND: &str =
@@ -128,7 +130,9 @@ pub async fn find(tx: &mut Tx, id: &CustomerId) -> Result<Option<Customer>, DbEr
 const FIND_SESSION: &str = concat!(
     "select ",
     columns!(),
-    ", a.id as identity_id, a.app_metadata, d.id as deletion_id, d.deletion_scheduled_at from customer c ",
+    ", a.id as identity_id, a.app_metadata, d.id as deletion_id, d.deletion_scheduled_at, \
+     exists (select 1 from customer_address l where l.customer_id = c.id and l.deleted_at is null) as has_addresses \
+     from customer c ",
     proofs!(),
     " left join auth_identity a on a.id = $2 and a.deleted_at is null \
      left join account_deletion_request d on d.customer_id = c.id and d.status in ('pending', 'confirmed') \
@@ -165,6 +169,7 @@ fn session_from_row(row: &impl Columns) -> Result<Session, DbError> {
         app_metadata,
         is_deletion_active: row.optional_text("deletion_id")?.is_some(),
         deletion_scheduled_at: row.optional_time("deletion_scheduled_at")?,
+        has_addresses: row.boolean("has_addresses")?,
     })
 }
 

@@ -11,6 +11,7 @@ mod counters;
 mod credentials;
 mod identities;
 mod outbox;
+mod second_factors;
 mod shop;
 
 /// The moment of every statement, unless a test says otherwise.

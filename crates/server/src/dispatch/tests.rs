@@ -74,6 +74,20 @@ async fn the_first_failure_answers_in_medusas_order() {
     }
 }
 
+/// A browser that still sends a cookie of before a password reset must not be locked out of its new login.
+#[tokio::test]
+async fn a_session_that_is_over_does_not_hide_a_good_bearer_token() {
+    let server = Server::start().await;
+    let over = ("cookie", server.cookie("customer", "cus_gone"));
+    for (line, id) in [("GET /store/customers/me", "cus_1"), ("POST /store/customers", "")] {
+        let bearer = ("authorization", server.bearer("customer", id));
+        let alone = server.send(line, &[KEY, (over.0, &over.1)], "").await;
+        assert_eq!(alone.status, 401, "{line}: {}", alone.body);
+        let both = server.send(line, &[KEY, (over.0, &over.1), (bearer.0, &bearer.1)], "").await;
+        assert_eq!(both.status, 200, "{line}: {}", both.body);
+    }
+}
+
 /// Each gate, against each kind of caller.
 #[tokio::test]
 async fn gates_let_in_whom_medusa_lets_in() {

@@ -126,7 +126,7 @@ async fn admin(call: &Call) -> Result<Option<AuthContext>, Error> {
     }
     let Some(token) = call.header(header::AUTHORIZATION.as_str()).and_then(basic_secret_key) else { return Ok(None) };
     let Some(key_id) = call.state.http.access.secret_key(&token).await? else { return Ok(None) };
-    Ok(Some(AuthContext { claims: api_key_claims(key_id), from_session: false, customer: None }))
+    Ok(Some(AuthContext { claims: api_key_claims(key_id), from_session: false, session: None }))
 }
 
 /// Passes a customer on if the account lives.
@@ -136,12 +136,12 @@ async fn admin(call: &Call) -> Result<Option<AuthContext>, Error> {
 async fn check_live(call: &Call, auth: AuthContext) -> Result<Option<AuthContext>, Error> {
     refuse_outstanding_factor(&auth.claims)?;
     match live_customer(&call.state, &auth.claims).await? {
-        LiveCustomer::Live(customer) => Ok(Some(AuthContext { customer: Some(customer), ..auth })),
+        LiveCustomer::Live(session) => Ok(Some(AuthContext { session: Some(session), ..auth })),
         LiveCustomer::Gone => Ok(None),
-        LiveCustomer::DeletionPending { customer, .. } if call.route.is_some_and(|route| route.during_deletion) => {
-            Ok(Some(AuthContext { customer: Some(customer), ..auth }))
+        LiveCustomer::DeletionPending(session) if call.route.is_some_and(|route| route.during_deletion) => {
+            Ok(Some(AuthContext { session: Some(session), ..auth }))
         }
-        LiveCustomer::DeletionPending { scheduled_at, .. } => Err(deletion_pending(scheduled_at)),
+        LiveCustomer::DeletionPending(session) => Err(deletion_pending(session.deletion_scheduled_at)),
     }
 }
 
@@ -154,13 +154,13 @@ fn session_or_bearer(call: &Call, actor_type: &str, is_enough: fn(&AuthContext) 
 /// The caller by the session cookie.
 fn from_session(call: &Call) -> Option<AuthContext> {
     let claims = session::read(call.state.keys(), &call.headers, call.state.now())?;
-    Some(AuthContext { claims, from_session: true, customer: None })
+    Some(AuthContext { claims, from_session: true, session: None })
 }
 
 /// The caller by the bearer token.
 fn from_bearer(call: &Call) -> Option<AuthContext> {
     let claims = token::read_auth(call.state.keys(), call.bearer()?, call.state.now())?;
-    Some(AuthContext { claims, from_session: false, customer: None })
+    Some(AuthContext { claims, from_session: false, session: None })
 }
 
 /// Whether there is somebody behind the identity.

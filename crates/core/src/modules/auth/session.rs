@@ -3,6 +3,7 @@
 
 use cr_db::Tx;
 use cr_db::models::auth_identity::{self, AuthIdentity};
+use cr_db::models::auth_mfa_factor;
 use cr_db::models::customer::{self, Customer, Session};
 use cr_types::ids::{AuthIdentityId, CustomerId};
 use cr_types::timestamp::Timestamp;
@@ -50,6 +51,24 @@ fn is_current(session: &Session, claims: &AuthClaims) -> bool {
     not_before.is_none_or(|not_before| claims.iat >= not_before)
 }
 
+/// What a token issued in exchange for this one says of the identity's second factor: nothing where there is none enabled, else
+/// what this one says.
+///
+/// # Errors
+/// The guard's 401 when a factor is enabled and was not shown; or when the statement fails.
+pub async fn second_factor(
+    tx: &mut Tx,
+    has_mfa_factors: bool,
+    identity: &AuthIdentity,
+    claims: &AuthClaims,
+) -> Result<Option<Value>, Error> {
+    if !has_mfa_factors || !auth_mfa_factor::has_enabled(tx, &identity.id).await? {
+        return Ok(None);
+    }
+    let shown = claims.mfa_challenge_completed_at.clone().filter(|moment| !moment.is_null());
+    shown.map(Some).ok_or_else(Error::unauthenticated)
+}
+
 /// The identity of a token, if the token counts for it; asked for where no customer is needed yet.
 ///
 /// # Errors
@@ -57,7 +76,7 @@ fn is_current(session: &Session, claims: &AuthClaims) -> bool {
 pub async fn live_identity(tx: &mut Tx, claims: &AuthClaims) -> Result<AuthIdentity, Error> {
     let id = AuthIdentityId::from_stored(claims.auth_identity_id.clone());
     let identity = auth_identity::find(tx, &id).await?.ok_or_else(Error::unauthenticated)?;
-    if identity.not_before().is_some_and(|not_before| claims.iat < not_before) {
+    if identity.not_before().is_some_and(|not_before| claims.iat < not_before) || claims.awaits_second_factor() {
         return Err(Error::unauthenticated());
     }
     Ok(identity)
@@ -118,6 +137,7 @@ pub fn verification_required(
         identity,
         provider: contact.provider(),
         user_metadata: Map::new(),
+        second_factor: None,
     };
     Error::unauthorized(format!("{} is not verified", contact.title()))
         .code("verification_required")
@@ -138,6 +158,8 @@ pub struct Subject<'a> {
     pub provider: &'a str,
     /// The credential's `user_metadata`; empty after a refresh.
     pub user_metadata: Map<String, Value>,
+    /// When the identity's second factor was shown; `None` where it has none, or has not shown it.
+    pub second_factor: Option<Value>,
 }
 
 /// Issues a token with Medusa's claims: `app_metadata` holds the actor's key alone, and `iat` is never before the identity's
@@ -157,8 +179,8 @@ pub fn issue(keys: &Keys, options: &Options, subject: Subject<'_>, now: Timestam
         actor_type: subject.actor_type.to_owned(),
         auth_identity_id: subject.identity.id.as_str().to_owned(),
         auth_provider: Some(subject.provider.to_owned()),
-        mfa_enabled: false,
-        mfa_challenge_completed_at: None,
+        mfa_enabled: subject.second_factor.is_some(),
+        mfa_challenge_completed_at: subject.second_factor,
         app_metadata,
         user_metadata: subject.user_metadata,
         iat,

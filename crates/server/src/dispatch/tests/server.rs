@@ -10,7 +10,7 @@ use cr_core::app::{App, Shared};
 use cr_core::delivery::template::Templates;
 use cr_core::keys::Keys;
 use cr_core::modules::auth::token::{self, AuthClaims};
-use cr_core::modules::customer::Customer;
+use cr_core::modules::customer::{Customer, Session};
 use cr_core::options::Options;
 use cr_core::password::{Algorithm, HashParams, HashPool};
 use cr_testkit::TestDatabase;
@@ -90,10 +90,8 @@ impl Access for Known {
         Box::pin(async move {
             Ok(match claims.actor_id.as_str() {
                 "cus_gone" => LiveCustomer::Gone,
-                "cus_pending" => {
-                    LiveCustomer::DeletionPending { customer: customer("cus_pending"), scheduled_at: None }
-                }
-                id => LiveCustomer::Live(customer(id)),
+                "cus_pending" => LiveCustomer::DeletionPending(session("cus_pending")),
+                id => LiveCustomer::Live(session(id)),
             })
         })
     }
@@ -105,10 +103,10 @@ fn options(production: bool) -> Options {
     Options { production, ..config.options }
 }
 
-/// A customer of which only the id matters.
-fn customer(id: &str) -> Box<Customer> {
+/// A customer of which only the id matters, as a gate loads it.
+fn session(id: &str) -> Box<Session> {
     let made: Timestamp = cr_testkit::START.parse().unwrap();
-    Box::new(Customer {
+    let customer = Customer {
         id: CustomerId::from_stored(id),
         company_name: None,
         first_name: None,
@@ -124,6 +122,13 @@ fn customer(id: &str) -> Box<Customer> {
         deleted_at: None,
         email_proof: None,
         phone_proof: None,
+    };
+    Box::new(Session {
+        customer,
+        app_metadata: None,
+        is_deletion_active: false,
+        deletion_scheduled_at: None,
+        has_addresses: false,
     })
 }
 

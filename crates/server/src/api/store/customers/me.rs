@@ -15,7 +15,9 @@ use crate::validation::Object;
 /// 400 for fields that a customer has not.
 pub async fn get(call: Call) -> Result<Reply, Error> {
     let projection = projection(&call)?;
-    let customer = retrieve_customer::run(call.app(), call.customer()?, projection.needs_addresses()).await?;
+    let session = call.session()?;
+    let with_addresses = session.has_addresses && projection.needs_addresses();
+    let customer = retrieve_customer::run(call.app(), &session.customer, with_addresses).await?;
     Reply::json(&json!({ "customer": projection.apply(customer) }))
 }
 
