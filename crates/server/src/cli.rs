@@ -106,7 +106,8 @@ enum ConfigCommand {
 /// # Errors
 /// What went wrong, in a sentence for a terminal.
 pub async fn run(cli: Cli) -> Result<()> {
-    let dev_public = matches!(cli.command, Command::Serve { dev_public: true });
+    // Only what listens, or judges what would, minds the host.
+    let dev_public = !matches!(cli.command, Command::Serve { dev_public: false } | Command::Config { .. });
     let sources = Sources::of_process(cli.config, dev_public).context("the working folder cannot be read")?;
     match cli.command {
         Command::Config { command } => config(&sources, &command),
@@ -160,6 +161,19 @@ async fn serve(sources: &Sources) -> Result<()> {
     start_logging(&config)?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
+    }
+    if !config.production {
+        let options = &config.options;
+        tracing::debug!(
+            otp.length = options.otp_length,
+            otp.charset = ?options.otp_charset,
+            otp.expiry_minutes = options.otp_expiry_minutes,
+            otp.max_attempts = options.max_attempts,
+            "Codes have {} characters, live {} minutes and take {} guesses",
+            options.otp_length,
+            options.otp_expiry_minutes,
+            options.max_attempts
+        );
     }
     let db = Database::connect(&config.database).await.context("the database cannot be opened")?;
     prepare_database(&config, &db, &env).await?;

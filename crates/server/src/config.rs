@@ -18,6 +18,7 @@ mod nearest;
 mod node;
 mod notification;
 mod options;
+mod pending;
 mod problem;
 mod reading;
 mod required;

@@ -41,7 +41,7 @@ async fn dispatch(State(state): State<Arc<ServerState>>, request: Request) -> Re
     let (parts, body) = request.into_parts();
     let request_id = request_id::of(&parts.headers, &state.app.shared.env);
     let found = state.http.routes.find(&parts.method, parts.uri.path());
-    let label = found.as_ref().map_or_else(|| parts.uri.path(), |found| found.route.path);
+    let label = found.as_ref().map_or("(no route)", |found| found.route.path);
 
     let reply = match answer(&state, &parts, body, found.clone(), &request_id).await {
         Ok(reply) => reply,

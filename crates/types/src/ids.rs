@@ -77,7 +77,7 @@ mod tests {
     fn ids_are_prefix_and_26_upper_case_characters() {
         let now = Timestamp::from_millis(1_767_323_045_678).unwrap();
         let id = CustomerId::generate(now, [0xff; 10]);
-        assert_eq!(id.as_str(), "cus_01KDY62WVEZZZZZZZZZZZZZZZZ");
-        assert_eq!(generate("", now, [0; 10]), "01KDY62WVE0000000000000000");
+        assert_eq!(id.as_str(), "cus_01KDYAK3SEZZZZZZZZZZZZZZZZ");
+        assert_eq!(generate("", now, [0; 10]), "01KDYAK3SE0000000000000000");
     }
 }

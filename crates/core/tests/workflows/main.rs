@@ -4,6 +4,7 @@
 
 mod proof;
 mod races;
+mod rewrites;
 mod second_factor;
 mod shop;
 mod steps;

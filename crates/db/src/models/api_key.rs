@@ -1,5 +1,7 @@
 //! Medusa's `api_key`: publishable keys in the clear, secret keys as a scrypt hash.
 
+use std::fmt;
+
 use cr_types::timestamp::Timestamp;
 
 use crate::error::DbError;
@@ -8,7 +10,7 @@ use crate::stamp::Stamp;
 use crate::tx::{Tx, on};
 
 /// One key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ApiKey {
     /// `apk_…`.
     pub id: String,
@@ -24,6 +26,13 @@ pub struct ApiKey {
     pub kind: String,
     /// Whose key it is.
     pub created_by: String,
+}
+
+impl fmt::Debug for ApiKey {
+    /// The id alone: the rest is secret or personal.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("ApiKey").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 const HAS_PUBLISHABLE: &str = "select id, token, salt, redacted, title, type, created_by from api_key \

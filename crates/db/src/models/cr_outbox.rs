@@ -5,6 +5,8 @@
 //! Claiming counts an attempt, and settling names the attempt it settles: a worker that was too slow, so that another
 //! claimed the row meanwhile, changes nothing. What may be retried and when is the caller's.
 
+use std::fmt;
+
 use cr_types::timestamp::Timestamp;
 
 use crate::error::DbError;
@@ -35,7 +37,7 @@ pub struct NewOutboxMessage<'a> {
 }
 
 /// A row that a worker holds under a lease.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ClaimedMessage {
     /// `msg_…`.
     pub id: String,
@@ -57,6 +59,13 @@ pub struct ClaimedMessage {
     pub expires_at: Option<Timestamp>,
     /// When it was enqueued.
     pub created_at: Timestamp,
+}
+
+impl fmt::Debug for ClaimedMessage {
+    /// The id alone: the rest is secret or personal.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("ClaimedMessage").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 impl ClaimedMessage {

@@ -1,5 +1,7 @@
 //! The plugin's `otp_verification` with what makes a code belong to one asker and one contact.
 
+use std::fmt;
+
 use cr_types::ids::{CustomerId, OtpId};
 use cr_types::timestamp::Timestamp;
 
@@ -9,7 +11,7 @@ use crate::stamp::Stamp;
 use crate::tx::{Tx, on};
 
 /// One code that was sent, or a decoy that looks like one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct OtpVerification {
     /// `otp_…`.
     pub id: OtpId,
@@ -37,6 +39,13 @@ pub struct OtpVerification {
     pub destination_hmac: Option<String>,
     /// A new contact or a reason, sealed.
     pub sealed: Option<String>,
+}
+
+impl fmt::Debug for OtpVerification {
+    /// The id alone: the rest is secret or personal.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("OtpVerification").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 /// The columns of [`OtpVerification`].

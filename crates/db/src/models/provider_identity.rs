@@ -1,5 +1,7 @@
 //! Medusa's `provider_identity`: one credential (an e-mail or a phone with a password) of an identity.
 
+use std::fmt;
+
 use cr_types::ids::{AuthIdentityId, CustomerId};
 use cr_types::timestamp::Timestamp;
 use serde_json::{Map, Value};
@@ -19,7 +21,7 @@ macro_rules! columns {
 }
 
 /// One credential with the identity it belongs to.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct ProviderIdentity {
     /// A bare ULID.
     pub id: String,
@@ -35,6 +37,13 @@ pub struct ProviderIdentity {
     pub is_deleted: bool,
     /// Whose it is.
     pub identity: AuthIdentity,
+}
+
+impl fmt::Debug for ProviderIdentity {
+    /// The id alone: the rest is secret or personal.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("ProviderIdentity").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 impl ProviderIdentity {
@@ -156,7 +165,7 @@ const INSERT: &str = "insert into provider_identity (id, entity_id, provider, au
      created_at, updated_at) values ($1, $2, $3, $4, $5, $6, $6)";
 
 /// What a new credential is made of.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct NewProviderIdentity<'a> {
     /// A bare ULID.
     pub id: &'a str,
@@ -168,6 +177,13 @@ pub struct NewProviderIdentity<'a> {
     pub auth_identity_id: &'a AuthIdentityId,
     /// The hash.
     pub password: &'a str,
+}
+
+impl fmt::Debug for NewProviderIdentity<'_> {
+    /// The id alone: the rest is secret or personal.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("NewProviderIdentity").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 /// Makes a credential.

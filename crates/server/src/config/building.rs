@@ -9,7 +9,7 @@ use super::checking::{Findings, Place, check};
 use super::node::{Node, Origin};
 use super::reading::Reader;
 use super::{Config, HttpConfig, LogFormat, Problem, PublishableKeyRule, Sources};
-use super::{environment, file, notification, options, required, secrets, show, values};
+use super::{environment, file, notification, options, pending, required, secrets, show, values};
 
 /// The layer below all others.
 pub(crate) const DEFAULTS: &str = include_str!("config.default.toml");
@@ -108,6 +108,7 @@ fn build(reader: &mut Reader<'_>, sources: &Sources, source: String) -> Config {
     judge_pool(reader, &config);
     judge_host(reader, &config, sources.dev_public);
     judge_paths(reader, &config);
+    pending::warn(reader);
     config
 }
 

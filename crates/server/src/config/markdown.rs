@@ -8,6 +8,7 @@ use super::building::{DEFAULTS, DEVELOPMENT, built_in};
 use super::keys::{GROUPS, Key, places, variable_name};
 use super::kind::{Kind, Secrecy};
 use super::node::{Node, Origin};
+use super::pending::is_pending;
 use super::show::literal;
 
 /// The text before the tables. One sentence a line.
@@ -79,6 +80,7 @@ fn push_row(text: &mut String, key: &Key, defaults: &Node) {
     } else {
         String::new()
     };
-    let _infallible =
-        writeln!(text, "| `{}` | {} | {default} | {}{variable}{file} |", key.path, key.kind.words(), key.doc);
+    let pending = if is_pending(key.path) { " Not in this version yet." } else { "" };
+    let (path, words, doc) = (key.path, key.kind.words(), key.doc);
+    let _infallible = writeln!(text, "| `{path}` | {words} | {default} | {doc}{pending}{variable}{file} |");
 }

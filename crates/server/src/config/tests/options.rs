@@ -193,3 +193,16 @@ fn dates_numbers_and_countries_have_their_forms() {
         ],
     );
 }
+
+/// Whoever sets a gateway must not believe that requests are passed on.
+#[test]
+fn what_does_nothing_yet_is_told_and_nothing_else() {
+    let config =
+        Folder::toml("[gateway]\nupstream = \"http://127.0.0.1:9001\"\n[options.referral]\nmaxLevels = 3\n").right();
+    for path in ["gateway", "options.referral"] {
+        let sentence = format!("{path} is set, but nothing of this version reads it yet.");
+        assert!(config.warnings.contains(&sentence), "{path}: {:?}", config.warnings);
+    }
+    let unset = Folder::empty().right();
+    assert!(!unset.warnings.iter().any(|warning| warning.contains("nothing of this version")), "{:?}", unset.warnings);
+}
