@@ -28,7 +28,7 @@ pub struct Env {
 impl Env {
     /// The machine's clock and the operating system's random source.
     pub fn system() -> Self {
-        Self { clock: Arc::new(SystemClock), rng: Arc::new(SystemRng(aws_lc_rs::rand::SystemRandom::new())) }
+        Self { clock: Arc::new(SystemClock), rng: Arc::new(SystemRng) }
     }
 
     /// A buffer of random bytes.
@@ -48,11 +48,11 @@ impl Clock for SystemClock {
     }
 }
 
-struct SystemRng(aws_lc_rs::rand::SystemRandom);
+struct SystemRng;
 
 impl Rng for SystemRng {
     #[expect(clippy::expect_used, reason = "a system without a random source must not go on issuing codes")]
     fn fill(&self, buffer: &mut [u8]) {
-        aws_lc_rs::rand::SecureRandom::fill(&self.0, buffer).expect("the operating system's random source failed");
+        getrandom::fill(buffer).expect("the operating system's random source failed");
     }
 }

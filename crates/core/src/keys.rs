@@ -65,6 +65,14 @@ pub(crate) struct TokenKey {
 }
 
 impl Keys {
+    /// Has aws-lc seed its random generator, which takes it some 70 ms the first time: sealing is what needs it.
+    pub fn warm_up() {
+        let mut waste = [0; 1];
+        if aws_lc_rs::rand::fill(&mut waste).is_err() {
+            tracing::error!("The random generator of aws-lc cannot be seeded; messages and sessions cannot be sealed");
+        }
+    }
+
     /// Derives everything at once. The first JWT secret makes, all of them read.
     ///
     /// Without any (the configuration refuses that) a random one takes its place, so that nobody can foresee it.

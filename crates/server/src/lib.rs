@@ -3,7 +3,7 @@
 //! A request enters [`dispatch`], which finds its row in the one table of [`routes`], runs the [`middlewares`] in a fixed
 //! order and calls the row's handler. What comes back, a [`respond::Reply`] or an error, becomes bytes in [`respond`] alone.
 //!
-//! ```ignore
+//! ```text
 //! let router = cr_server::router(state);
 //! let response = router.oneshot(http::Request::get("/health").body(axum::body::Body::empty())?).await?;
 //! ```

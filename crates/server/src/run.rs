@@ -10,6 +10,7 @@ use cr_core::app::App;
 use cr_core::delivery::template::Templates;
 use cr_core::identifiers::PhoneNumber;
 use cr_core::jobs::prune;
+use cr_core::keys::Keys;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -33,7 +34,7 @@ pub async fn serve(started: Started, listener: TcpListener, stop: CancellationTo
     let workers_stop = CancellationToken::new();
     tasks.spawn(worker.run(workers_stop.clone()));
     tasks.spawn(prune_hourly(app.clone(), workers_stop.clone()));
-    tasks.spawn_blocking(PhoneNumber::warm_up);
+    tasks.spawn(warm_up());
 
     let service = router(Arc::clone(&state)).into_make_service_with_connect_info::<SocketAddr>();
     let listener = listener.tap_io(|stream| {
@@ -59,6 +60,19 @@ pub async fn serve(started: Started, listener: TcpListener, stop: CancellationTo
     app.db.close().await;
     tracing::info!("Stopped");
     Ok(())
+}
+
+/// Does what the first request would wait for: aws-lc seeds its generator from jitter, and the phone metadata is unpacked, each
+/// some 70 ms. A moment after the start, so that neither takes the processor from the first answer.
+async fn warm_up() {
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let warmed = tokio::task::spawn_blocking(|| {
+        Keys::warm_up();
+        PhoneNumber::warm_up();
+    });
+    if let Err(error) = warmed.await {
+        tracing::warn!(%error, "Warming up failed; the first requests take longer");
+    }
 }
 
 /// Removes at the start, and then each hour, what has expired and is of no more use, until the stop.
