@@ -4,27 +4,12 @@
 //! relation selects nothing, and `id` always comes back.
 
 use cr_core::error::Error;
+use cr_core::modules::customer::view::SCALARS;
 use serde_json::{Map, Value};
 
 use crate::query;
 use crate::validation::Object;
 
-/// The scalars of a customer in core's order, then our two flags.
-const SCALARS: [&str; 13] = [
-    "id",
-    "email",
-    "company_name",
-    "first_name",
-    "last_name",
-    "phone",
-    "metadata",
-    "has_account",
-    "deleted_at",
-    "created_at",
-    "updated_at",
-    "email_verified",
-    "phone_verified",
-];
 /// The relation that comes without asking.
 const ADDRESSES: &str = "addresses";
 /// What core would select from its order module, which this server does not hold.
