@@ -5,6 +5,7 @@
 //! what [`retry`] says. Deliberately not here: who may get a message and how often, which is the workflows' to decide.
 
 pub mod message;
+pub mod notice;
 pub mod payload;
 pub mod retry;
 pub mod template;

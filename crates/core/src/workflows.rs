@@ -11,5 +11,6 @@ pub mod register;
 pub mod request_password_reset;
 pub mod retrieve_customer;
 pub mod send_otp;
+pub mod steps;
 pub mod update_customer;
 pub mod verify_otp;

@@ -28,7 +28,9 @@ pub enum MessageKind {
     AccountDeletionRequest,
     /// A code that takes that wish back.
     AccountDeletionCancel,
-    /// To the old contact: it was replaced.
+    /// To every proven contact: the account will be deleted, when, and how to stop it.
+    AccountDeletionNotice,
+    /// To every proven contact: one was added or replaced.
     ContactChangeNotice,
     /// To the customer: the password was changed.
     PasswordChangedNotice,
@@ -36,17 +38,18 @@ pub enum MessageKind {
 
 impl MessageKind {
     /// Each kind once.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::EmailVerification,
         Self::PhoneVerification,
         Self::PasswordReset,
         Self::AccountDeletionRequest,
         Self::AccountDeletionCancel,
+        Self::AccountDeletionNotice,
         Self::ContactChangeNotice,
         Self::PasswordChangedNotice,
     ];
 
-    /// The name of the option section, stored as the row's `template`.
+    /// The name of the template, stored with the row; mostly that of its option section.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::EmailVerification => "email_verification",
@@ -54,6 +57,7 @@ impl MessageKind {
             Self::PasswordReset => "password_reset",
             Self::AccountDeletionRequest => "account_deletion_request",
             Self::AccountDeletionCancel => "account_deletion_cancel",
+            Self::AccountDeletionNotice => "account_deletion_notice",
             Self::ContactChangeNotice => "contact_change_notice",
             Self::PasswordChangedNotice => "password_changed_notice",
         }

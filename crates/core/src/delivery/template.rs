@@ -87,6 +87,7 @@ impl Templates {
             MessageKind::EmailVerification | MessageKind::PhoneVerification => &OTP,
             MessageKind::PasswordReset => &["token", "reset_url"],
             MessageKind::AccountDeletionRequest | MessageKind::AccountDeletionCancel => &DELETION,
+            MessageKind::AccountDeletionNotice => &["scheduled_days", "deletion_scheduled_at"],
             MessageKind::ContactChangeNotice | MessageKind::PasswordChangedNotice => &["undo_url", "channel"],
         };
         EVERY.iter().chain(own).copied().collect()
@@ -229,7 +230,10 @@ fn sources(options: &Options, kind: MessageKind) -> Sources<'_> {
         MessageKind::PhoneVerification => options.phone_verification.as_ref(),
         MessageKind::AccountDeletionRequest => options.account_deletion_request.as_ref(),
         MessageKind::AccountDeletionCancel => options.account_deletion_cancel.as_ref(),
-        MessageKind::PasswordReset | MessageKind::ContactChangeNotice | MessageKind::PasswordChangedNotice => None,
+        MessageKind::PasswordReset
+        | MessageKind::AccountDeletionNotice
+        | MessageKind::ContactChangeNotice
+        | MessageKind::PasswordChangedNotice => None,
     };
     let (subject, mail) = match kind {
         MessageKind::ContactChangeNotice => {
@@ -263,6 +267,7 @@ fn default_subject(kind: MessageKind) -> &'static str {
         MessageKind::PasswordReset => "Reset Your Password",
         MessageKind::AccountDeletionRequest => "Confirm your account deletion request",
         MessageKind::AccountDeletionCancel => "Confirm cancellation of account deletion",
+        MessageKind::AccountDeletionNotice => "Your account will be deleted",
         MessageKind::ContactChangeNotice => "Your contact details were changed",
         MessageKind::PasswordChangedNotice => "Your password was changed",
     }
@@ -284,6 +289,7 @@ fn built_in_mail(kind: MessageKind) -> String {
             include_str!("../../../../templates/emails/account_deletion_request.html")
         }
         MessageKind::AccountDeletionCancel => include_str!("../../../../templates/emails/account_deletion_cancel.html"),
+        MessageKind::AccountDeletionNotice => include_str!("../../../../templates/emails/account_deletion_notice.html"),
         MessageKind::ContactChangeNotice => include_str!("../../../../templates/emails/contact_change_notice.html"),
         MessageKind::PasswordChangedNotice => {
             include_str!("../../../../templates/emails/password_changed_notice.html")
@@ -302,6 +308,7 @@ fn built_in_text(kind: MessageKind) -> &'static str {
         MessageKind::PasswordReset => include_str!("../../../../templates/sms/password_reset.txt"),
         MessageKind::AccountDeletionRequest => include_str!("../../../../templates/sms/account_deletion_request.txt"),
         MessageKind::AccountDeletionCancel => include_str!("../../../../templates/sms/account_deletion_cancel.txt"),
+        MessageKind::AccountDeletionNotice => include_str!("../../../../templates/sms/account_deletion_notice.txt"),
         MessageKind::ContactChangeNotice => include_str!("../../../../templates/sms/contact_change_notice.txt"),
         MessageKind::PasswordChangedNotice => include_str!("../../../../templates/sms/password_changed_notice.txt"),
     }

@@ -1,4 +1,5 @@
 //! One-time codes: made, stored as a keyed hash, guessed at most so often, used once.
 
 pub mod guess;
+pub mod sending;
 pub mod service;

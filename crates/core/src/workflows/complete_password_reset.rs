@@ -11,7 +11,6 @@ use cr_db::models::customer::{self, Customer};
 use cr_db::models::provider_identity::{self, ProviderIdentity};
 use cr_types::ids::CustomerId;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::Value;
 
 use crate::app::App;
 use crate::ctx::Ctx;
@@ -125,25 +124,10 @@ async fn update_passwords(cx: &mut Ctx, found: &ProviderIdentity, hash: &str) ->
             return Err(Error::conflict());
         }
     }
-    let identities = match found.identity.customer_id() {
-        Some(customer) => auth_identity::list_of_customer(&mut cx.tx, &customer).await?,
-        None => vec![found.identity.clone()],
-    };
-    for identity in identities {
-        end_sessions(cx, &identity.id).await?;
+    match found.identity.customer_id() {
+        Some(customer) => session::end_all(cx, &customer).await,
+        None => session::end(cx, &found.identity.id).await,
     }
-    Ok(())
-}
-
-/// Ends every token that was issued until now: the present second is over for tokens of before.
-async fn end_sessions(cx: &mut Ctx, id: &cr_types::ids::AuthIdentityId) -> Result<(), Error> {
-    if let Some(mut identity) = auth_identity::lock(&mut cx.tx, id).await? {
-        // Never earlier than it was: another replica's clock may be ahead.
-        let not_before = identity.not_before().unwrap_or(0).max(cx.now.seconds() + 1);
-        identity.app_metadata.insert("cr_not_before".to_owned(), Value::from(not_before));
-        auth_identity::update_app_metadata(&mut cx.tx, &identity, cx.now).await?;
-    }
-    Ok(())
 }
 
 /// Proves the channel of the reset, where the credential is the customer's present contact.

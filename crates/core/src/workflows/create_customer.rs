@@ -15,10 +15,11 @@ use crate::modules::auth::credential::Identifier;
 use crate::modules::auth::session::{self, CUSTOMER};
 use crate::modules::auth::token::AuthClaims;
 use crate::modules::customer::{proof, view};
-use crate::modules::otp_verification::service::OtpPurpose;
+use crate::modules::otp_verification::sending::{self, OtpSend, Target};
+use crate::modules::otp_verification::service::{Asker, OtpPurpose};
 use crate::options::{ContactType, Identifier as Identifies};
 use crate::workflows::register::invalid_identifier;
-use crate::workflows::send_otp::{self, Asked};
+use crate::workflows::steps::sync_phonepass_entity_id;
 
 /// What the body says.
 pub struct Input {
@@ -205,7 +206,7 @@ fn contacts(customer: &Customer) -> Vec<(ContactType, String)> {
 /// Where verification is not asked, a contact logs in from the start; one that another logs in with is taken.
 async fn claim_unverified(cx: &mut Ctx, id: &CustomerId, contact: ContactType, value: &str) -> Result<(), Error> {
     proof::release_unclaimed(cx, id, contact, value).await?;
-    proof::sync_credential(cx, id, contact, value).await
+    sync_phonepass_entity_id::run(cx, id, contact, value).await
 }
 
 /// Sends the codes that the sections ask for. A limit that is used up does not undo the registration: its code is left out.
@@ -220,11 +221,12 @@ async fn auto_send(
         let section = shared.options.verification(contact).filter(|section| section.auto_send_on_registration);
         let Some(section) = section else { continue };
         let list = sent.get_or_insert_with(Vec::new);
-        if session::is_verified(&customer, contact) || !send_otp::is_reachable(cx, contact, &value) {
+        if session::is_verified(&customer, contact) || !sending::is_reachable(cx, contact, &value) {
             continue;
         }
-        let asked = Asked::own(customer.clone(), contact, value);
-        match send_otp::send(cx, section, asked, address).await {
+        let asker = Asker::Bearer(customer.id.clone());
+        let target = Ok(Target { customer: customer.clone(), value });
+        match sending::send(cx, OtpSend::verification(contact, section, asker, target, address)).await {
             Ok(output) => list.push(Verification {
                 kind: OtpPurpose::of_contact(contact).as_str(),
                 token: output.token,

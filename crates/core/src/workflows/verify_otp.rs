@@ -44,7 +44,7 @@ pub struct Output {
 /// As [`guess::take`]; 400 when an anonymous code may not prove this contact; 422 when another account has proven it.
 pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
     let otp = guess::take(app, &input.token, &input.code, OtpKind::Verify).await?;
-    let contact = contact(&otp.purpose)?;
+    let contact = OtpPurpose::contact_of(&otp.purpose).ok_or_else(guess::no_longer_valid)?;
     let mut cx = app.begin().await?;
     cx.step("verify-otp")?;
     guess::consume(&mut cx, &otp).await?;
@@ -72,36 +72,17 @@ pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
     Ok(Output { contact, customer: body, login })
 }
 
-/// Which contact an OTP's purpose is about.
-///
-/// # Errors
-/// 400 `OTP is no longer valid` for a purpose that verifies none.
-fn contact(purpose: &str) -> Result<ContactType, Error> {
-    [ContactType::Email, ContactType::Phone]
-        .into_iter()
-        .find(|contact| OtpPurpose::of_contact(*contact).as_str() == purpose)
-        .ok_or_else(guess::no_longer_valid)
-}
-
 /// Locks contact and customer, and makes sure that the customer still has the contact that the code went to.
 async fn lock_target(cx: &mut Ctx, otp: &OtpVerification, contact: ContactType) -> Result<(Customer, String), Error> {
     let seen = customer::find(&mut cx.tx, &otp.customer_id).await?.ok_or_else(guess::no_longer_valid)?;
-    let value = contact_of(&seen, contact).ok_or_else(guess::no_longer_valid)?;
-    proof::lock(cx, &[(contact, &value)]).await?;
+    let value = proof::contact_of(&seen, contact).ok_or_else(guess::no_longer_valid)?;
+    proof::lock(cx, &[(contact, value)]).await?;
     customer::lock(&mut cx.tx, &otp.customer_id).await?;
     let customer = customer::find(&mut cx.tx, &otp.customer_id).await?.ok_or_else(guess::no_longer_valid)?;
     let sent_to = otp.destination_hmac.as_deref().unwrap_or_default();
-    let is_same = contact_of(&customer, contact).as_deref() == Some(&value)
-        && cx.shared.keys.contact_matches(contact.as_str(), &value, sent_to);
-    if is_same && customer.has_account { Ok((customer, value)) } else { Err(guess::no_longer_valid()) }
-}
-
-/// The customer's present value, as stored.
-fn contact_of(customer: &Customer, contact: ContactType) -> Option<String> {
-    match contact {
-        ContactType::Email => customer.email.clone(),
-        ContactType::Phone => customer.phone.clone(),
-    }
+    let is_same = proof::contact_of(&customer, contact) == Some(value)
+        && cx.shared.keys.contact_matches(contact.as_str(), value, sent_to);
+    if is_same && customer.has_account { Ok((customer, value.to_owned())) } else { Err(guess::no_longer_valid()) }
 }
 
 /// Whether the request carries a token that counts, of an identity of this customer.

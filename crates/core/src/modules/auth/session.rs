@@ -9,6 +9,7 @@ use cr_types::ids::{AuthIdentityId, CustomerId};
 use cr_types::timestamp::Timestamp;
 use serde_json::{Map, Value};
 
+use crate::ctx::Ctx;
 use crate::error::Error;
 use crate::keys::Keys;
 use crate::modules::auth::token::{self, AuthClaims};
@@ -144,6 +145,31 @@ pub fn verification_required(
         .detail("customer_id", customer.as_str())
         .detail("unverified", contact.as_str())
         .detail("token", issue(keys, options, subject, now))
+}
+
+/// Ends every session of a customer: no token that was issued until now counts any more, with any identity.
+///
+/// # Errors
+/// When a statement fails.
+pub async fn end_all(cx: &mut Ctx, customer: &CustomerId) -> Result<(), Error> {
+    for identity in auth_identity::list_of_customer(&mut cx.tx, customer).await? {
+        end(cx, &identity.id).await?;
+    }
+    Ok(())
+}
+
+/// Ends every token of one identity: the present second is over for tokens of before.
+///
+/// # Errors
+/// When a statement fails.
+pub async fn end(cx: &mut Ctx, id: &AuthIdentityId) -> Result<(), Error> {
+    if let Some(mut identity) = auth_identity::lock(&mut cx.tx, id).await? {
+        // Never earlier than it was: another replica's clock may be ahead.
+        let not_before = identity.not_before().unwrap_or(0).max(cx.now.seconds() + 1);
+        identity.app_metadata.insert("cr_not_before".to_owned(), Value::from(not_before));
+        auth_identity::update_app_metadata(&mut cx.tx, &identity, cx.now).await?;
+    }
+    Ok(())
 }
 
 /// What a new token says besides its times.

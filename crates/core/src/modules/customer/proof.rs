@@ -3,19 +3,19 @@
 //! Everything happens in the proving transaction, under a lock on the contact, so that two customers who prove one number at
 //! the same moment are decided one after the other.
 
-use cr_db::DbError;
 use cr_db::models::auth_identity;
 use cr_db::models::cr_audit::{self, AuditLine};
 use cr_db::models::cr_proof::{self, Proof};
 use cr_db::models::customer::{self, Customer};
-use cr_db::models::provider_identity::{self, NewProviderIdentity, ProviderIdentity};
-use cr_types::ids::{AuthIdentityId, CustomerId, generate};
+use cr_db::models::provider_identity::{self, ProviderIdentity};
+use cr_types::ids::{CustomerId, generate};
 
 use crate::ctx::Ctx;
 use crate::error::Error;
 use crate::modules::auth::credential::{self, Identifier};
 use crate::modules::auth::session::{is_older_than_demand, is_verified};
 use crate::options::ContactType;
+use crate::workflows::steps::{retrieve_customer, sync_phonepass_entity_id};
 
 /// Takes the locks on contacts that a workflow is about to claim: before anything else is read, in one order for all.
 ///
@@ -73,7 +73,34 @@ pub async fn prove(cx: &mut Ctx, customer: &mut Customer, contact: ContactType, 
         proven_at: cx.now,
     };
     cr_proof::replace(&mut cx.tx, &proof).await?;
-    sync_credential(cx, &customer.id, contact, value).await
+    sync_phonepass_entity_id::run(cx, &customer.id, contact, value).await
+}
+
+/// A customer's contact, as stored.
+pub fn contact_of(customer: &Customer, contact: ContactType) -> Option<&str> {
+    match contact {
+        ContactType::Email => customer.email.as_deref(),
+        ContactType::Phone => customer.phone.as_deref(),
+    }
+}
+
+/// [`prove`] for the contact that stands in the row, under its locks.
+///
+/// # Errors
+/// 404 without such a customer; 400 when it has no such contact, or another by the time it is locked; as [`prove`].
+pub async fn prove_present(cx: &mut Ctx, id: &CustomerId, contact: ContactType) -> Result<Customer, Error> {
+    let seen = customer::find(&mut cx.tx, id).await?.ok_or_else(|| retrieve_customer::not_found(id))?;
+    let missing = || Error::invalid_data(format!("Customer has no {}", contact.as_str()));
+    let value = contact_of(&seen, contact).ok_or_else(missing)?;
+    lock(cx, &[(contact, value)]).await?;
+    customer::lock(&mut cx.tx, id).await?;
+    let now = customer::find(&mut cx.tx, id).await?.ok_or_else(|| retrieve_customer::not_found(id))?;
+    if contact_of(&now, contact) != Some(value) {
+        return Err(Error::conflict());
+    }
+    let mut customer = now;
+    prove(cx, &mut customer, contact, value).await?;
+    Ok(customer)
 }
 
 /// Whether somebody other than `own` has proven a contact, or logs in with it by a right that needs no proof.
@@ -274,56 +301,6 @@ async fn take_column(cx: &mut Ctx, holder: &mut Customer, contact: ContactType, 
     };
     cr_audit::insert(&mut cx.tx, &line, cx.now).await?;
     Ok(())
-}
-
-/// Step `sync-phonepass-entity-id`, for both contacts: the credential of a proven contact names it. One that exists is always
-/// moved; a missing one is made when logins take the contact, under the password that the account has.
-///
-/// # Errors
-/// When a statement fails.
-pub async fn sync_credential(cx: &mut Ctx, own: &CustomerId, contact: ContactType, value: &str) -> Result<(), Error> {
-    cx.step("sync-phonepass-entity-id")?;
-    let credentials = provider_identity::list_of_customer(&mut cx.tx, own).await?;
-    let exists = credentials.iter().any(|row| row.provider == contact.provider());
-    let elsewhere = credentials.iter().find(|row| row.provider == contact.provider() && row.entity_id != value);
-    if let Some(row) = elsewhere {
-        provider_identity::update_entity_id(&mut cx.tx, &row.id, value, cx.now).await?;
-    }
-    if exists {
-        return Ok(());
-    }
-    if !cx.shared.options.login_identifier.takes(contact) {
-        return Ok(());
-    }
-    let Some(source) = credentials.iter().find(|row| row.provider == contact.other().provider()) else {
-        return Ok(());
-    };
-    // Held while the password is copied: a reset at the same moment changes it before this or after.
-    auth_identity::lock(&mut cx.tx, &source.identity.id).await?;
-    let credentials = provider_identity::list_of_customer(&mut cx.tx, own).await?;
-    let Some(source) = credentials.iter().find(|row| row.id == source.id) else { return Ok(()) };
-    let Some(password) = source.password() else { return Ok(()) };
-    let identity = if source.identity.is_shared() { own_identity(cx, own).await? } else { source.identity.id.clone() };
-    let id = generate("", cx.now, cx.bytes());
-    let new = NewProviderIdentity {
-        id: &id,
-        entity_id: value,
-        provider: contact.provider(),
-        auth_identity_id: &identity,
-        password,
-    };
-    match provider_identity::insert(&mut cx.tx, &new, cx.now).await {
-        Err(DbError::NotUnique { .. }) => Err(taken(contact)),
-        other => Ok(other?),
-    }
-}
-
-/// An identity of the customer alone: where another actor shares the present one, a text message must not open that actor.
-async fn own_identity(cx: &mut Ctx, own: &CustomerId) -> Result<AuthIdentityId, Error> {
-    let id = AuthIdentityId::generate(cx.now, cx.bytes());
-    let metadata = serde_json::json!({ "customer_id": own });
-    auth_identity::insert(&mut cx.tx, &id, Some(&metadata), cx.now).await?;
-    Ok(id)
 }
 
 /// 422, Medusa's sentence for an e-mail that an account has.

@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::code;
 use crate::ctx::Ctx;
 use crate::error::Error;
+use crate::keys::{Keys, Seal};
 use crate::modules::auth::token::{self, OtpKind, OtpToken};
 use crate::modules::rate_limit;
 
@@ -47,6 +48,32 @@ fn read(app: &App, token: &str, kind: OtpKind, now: Timestamp) -> Result<OtpToke
     let token =
         token::read_otp(&app.shared.keys, token).filter(|token| token.kind == kind).ok_or_else(invalid_token)?;
     if token.exp <= now { Err(expired()) } else { Ok(token) }
+}
+
+/// The live row of a token, without a guess at its code.
+///
+/// # Errors
+/// 401 for a token that is none of this kind; 400 for one that expired, was replaced or used.
+pub async fn find_live(cx: &mut Ctx, token: &str, kind: OtpKind) -> Result<OtpVerification, Error> {
+    let token = token::read_otp(&cx.shared.keys, token).filter(|token| token.kind == kind).ok_or_else(invalid_token)?;
+    let row = otp_verification::find(&mut cx.tx, &token.id).await?;
+    let max = cx.shared.options.max_attempts;
+    let is_live = row.as_ref().is_some_and(|otp| {
+        otp.kind.as_deref() == Some(kind.as_str())
+            && otp.verified_at.is_none()
+            && otp.deleted_at.is_none()
+            && otp.expires_at > cx.now
+            && otp.attempts < max
+    });
+    match row {
+        Some(otp) if is_live => Ok(otp),
+        row => Err(refusal(row.as_ref(), kind, max, cx.now)),
+    }
+}
+
+/// What was sealed into a code's row when it was made; `None` where nothing was.
+pub fn open_sealed(keys: &Keys, otp: &OtpVerification) -> Option<Vec<u8>> {
+    keys.open(Seal::Otp, otp.id.as_str(), otp.sealed.as_deref()?)
 }
 
 /// Uses a code up in the transaction of its effect, and gives its count back: a right code costs nothing.

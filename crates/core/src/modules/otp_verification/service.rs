@@ -1,14 +1,19 @@
-//! Making a code in the caller's transaction. What counts guesses is in [`super::guess`].
+//! `OtpVerificationService`: codes, and what they prove. What counts guesses is in [`super::guess`], what limits sends in
+//! [`super::sending`].
 
+use cr_db::models::customer::{self, Customer};
 use cr_db::models::otp_verification::{self, OtpVerification};
 use cr_types::ids::{CustomerId, OtpId};
 use cr_types::timestamp::Timestamp;
 
+use crate::app::App;
 use crate::code;
 use crate::ctx::Ctx;
 use crate::error::Error;
-use crate::keys::Keys;
+use crate::keys::{Keys, Seal};
 use crate::modules::auth::token::{self, OtpKind, OtpToken};
+use crate::modules::customer::proof;
+use crate::modules::otp_verification::guess;
 use crate::options::ContactType;
 
 /// What a code is for; the plugin's words.
@@ -33,6 +38,13 @@ impl OtpPurpose {
             Self::AccountDeletionRequest => "account_deletion_request",
             Self::AccountDeletionCancel => "account_deletion_cancel",
         }
+    }
+
+    /// Which contact a word of the database verifies, if it verifies one.
+    pub fn contact_of(purpose: &str) -> Option<ContactType> {
+        [ContactType::Email, ContactType::Phone]
+            .into_iter()
+            .find(|contact| Self::of_contact(*contact).as_str() == purpose)
     }
 
     /// The verification of a contact.
@@ -90,6 +102,8 @@ pub struct NewOtp<'a> {
     pub subject: &'a str,
     /// The keyed hash of the contact that the code goes to.
     pub destination: &'a str,
+    /// What belongs to the code and stays secret; [`super::guess::open_sealed`] gives it back.
+    pub sealed: Option<&'a [u8]>,
 }
 
 /// A code that was made. `Debug` is left out on purpose: the code is a secret.
@@ -104,33 +118,105 @@ pub struct GeneratedOtp {
     pub expires_at: Timestamp,
 }
 
-/// Makes a code and stores it in the place of the live one of the same subject and purpose.
+/// The plugin's service of one-time codes: the public surface of this module.
 ///
-/// # Errors
-/// When the statement fails.
-pub async fn generate(cx: &mut Ctx, new: &NewOtp<'_>) -> Result<GeneratedOtp, Error> {
-    let options = &cx.shared.options;
-    let id = OtpId::generate(cx.now, cx.bytes());
-    let code = code::generate(cx.shared.env.rng.as_ref(), options.otp_length, options.otp_charset);
-    let expires_at = cx.now.plus_seconds(options.otp_expiry_minutes.saturating_mul(60));
-    let row = OtpVerification {
-        hashed_code: cx.shared.keys.code_hmac(id.as_str(), &code),
-        id,
-        customer_id: new.customer_id.clone(),
-        purpose: new.purpose.as_str().to_owned(),
-        expires_at,
-        attempts: 0,
-        verified_at: None,
-        deleted_at: None,
-        kind: Some(new.kind.as_str().to_owned()),
-        origin: Some(new.origin.to_owned()),
-        subject_hmac: Some(new.subject.to_owned()),
-        destination_hmac: Some(new.destination.to_owned()),
-        sealed: None,
-    };
-    otp_verification::replace(&mut cx.tx, &row, cx.now).await?;
-    let token = sign(&cx.shared.keys, &row.id, new.kind, expires_at);
-    Ok(GeneratedOtp { token, code, id: row.id, expires_at })
+/// A guess at a code is taken by [`Self::verify_otp`], which counts it in a transaction of its own; the caller's effect then uses
+/// the code up by [`super::guess::consume`].
+pub struct OtpVerificationService;
+
+impl OtpVerificationService {
+    /// Makes a code and stores it in the place of the live one of the same subject and purpose.
+    ///
+    /// # Errors
+    /// When the statement fails.
+    pub async fn generate_otp_with_code(cx: &mut Ctx, new: &NewOtp<'_>) -> Result<GeneratedOtp, Error> {
+        let options = &cx.shared.options;
+        let id = OtpId::generate(cx.now, cx.bytes());
+        let code = code::generate(cx.shared.env.rng.as_ref(), options.otp_length, options.otp_charset);
+        let expires_at = cx.now.plus_seconds(options.otp_expiry_minutes.saturating_mul(60));
+        let row = OtpVerification {
+            hashed_code: cx.shared.keys.code_hmac(id.as_str(), &code),
+            customer_id: new.customer_id.clone(),
+            purpose: new.purpose.as_str().to_owned(),
+            expires_at,
+            attempts: 0,
+            verified_at: None,
+            deleted_at: None,
+            kind: Some(new.kind.as_str().to_owned()),
+            origin: Some(new.origin.to_owned()),
+            subject_hmac: Some(new.subject.to_owned()),
+            destination_hmac: Some(new.destination.to_owned()),
+            sealed: new.sealed.map(|plain| cx.shared.keys.seal(Seal::Otp, id.as_str(), plain)),
+            id,
+        };
+        otp_verification::replace(&mut cx.tx, &row, cx.now).await?;
+        let token = sign(&cx.shared.keys, &row.id, new.kind, expires_at);
+        Ok(GeneratedOtp { token, code, id: row.id, expires_at })
+    }
+
+    /// Makes a code for a contact that the customer does not have yet. The new value is sealed into the code's row, never in its
+    /// token.
+    ///
+    /// # Errors
+    /// 500 when the new value is missing; or when the statement fails.
+    pub async fn generate_otp_for_contact_change(cx: &mut Ctx, new: &NewOtp<'_>) -> Result<GeneratedOtp, Error> {
+        if new.kind != OtpKind::ContactChange || new.sealed.is_none() {
+            return Err(Error::internal("a contact change needs its new value"));
+        }
+        Self::generate_otp_with_code(cx, new).await
+    }
+
+    /// Counts a guess, commits, and compares it. What comes back is right and not used up yet.
+    ///
+    /// # Errors
+    /// As [`guess::take`].
+    pub async fn verify_otp(app: &App, token: &str, code: &str, kind: OtpKind) -> Result<OtpVerification, Error> {
+        guess::take(app, token, code, kind).await
+    }
+
+    /// The new contact that a code for a contact change was made for. The token itself tells nothing: it names the row.
+    ///
+    /// # Errors
+    /// 401 for a token that is none of this kind; 400 for one that expired or whose code was replaced or used.
+    pub async fn decode_contact_change_token(
+        cx: &mut Ctx,
+        token: &str,
+    ) -> Result<(CustomerId, ContactType, String), Error> {
+        let otp = guess::find_live(cx, token, OtpKind::ContactChange).await?;
+        let contact = OtpPurpose::contact_of(&otp.purpose).ok_or_else(guess::no_longer_valid)?;
+        let plain = guess::open_sealed(&cx.shared.keys, &otp).ok_or_else(guess::no_longer_valid)?;
+        let value = String::from_utf8(plain).map_err(Error::internal)?;
+        Ok((otp.customer_id, contact, value))
+    }
+
+    /// Which of a customer's contacts are proven: (e-mail, phone). `None`: no such customer.
+    ///
+    /// # Errors
+    /// When the statement fails.
+    pub async fn get_customer_verification_by_customer_id(
+        cx: &mut Ctx,
+        id: &CustomerId,
+    ) -> Result<Option<(bool, bool)>, Error> {
+        let customer = customer::find(&mut cx.tx, id).await?;
+        Ok(customer.map(|customer| (customer.is_email_verified(), customer.is_phone_verified())))
+    }
+
+    /// Records that the customer's present e-mail is proven, with all that follows: whoever else holds it unproven loses it, and
+    /// the credential of the e-mail comes into line.
+    ///
+    /// # Errors
+    /// 404 without such a customer; 400 when there is no e-mail; 422 when another account has proven it.
+    pub async fn update_email_verified(cx: &mut Ctx, id: &CustomerId) -> Result<Customer, Error> {
+        proof::prove_present(cx, id, ContactType::Email).await
+    }
+
+    /// The same for the phone.
+    ///
+    /// # Errors
+    /// As [`Self::update_email_verified`].
+    pub async fn update_phone_verified(cx: &mut Ctx, id: &CustomerId) -> Result<Customer, Error> {
+        proof::prove_present(cx, id, ContactType::Phone).await
+    }
 }
 
 /// The token of a code that exists; the same row always gives the same token.
