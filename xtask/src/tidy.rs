@@ -9,6 +9,7 @@ mod functions;
 mod links;
 mod migrations;
 mod options;
+mod parity;
 mod routes;
 mod statements;
 mod texts;
@@ -21,7 +22,7 @@ use anyhow::{Result, bail};
 type Rule = (&'static str, fn(&Path) -> Result<Vec<String>>);
 
 /// Every rule.
-const RULES: [Rule; 12] = [
+const RULES: [Rule; 13] = [
     ("dependencies between crates follow the arrows", arrows::check),
     ("the route table and the files under api/ are the same", routes::check),
     ("a route handler has at most 25 lines", functions::check_handlers),
@@ -33,6 +34,7 @@ const RULES: [Rule; 12] = [
     ("every module says what it is for", documentation::check_modules),
     ("every function has a doc comment", documentation::check_functions),
     ("every option is documented", options::check),
+    ("what the plugin names is shown by a test that exists", parity::check),
     ("links and files named in the documentation exist", links::check),
 ];
 
