@@ -10,6 +10,7 @@ use crate::delivery::template::Templates;
 use crate::env::Env;
 use crate::error::Error;
 use crate::keys::Keys;
+use crate::modules::customer_registration::service::RegistrationHook;
 use crate::options::Options;
 use crate::password::HashPool;
 
@@ -47,9 +48,23 @@ pub struct App {
     pub db: Database,
     /// Where passwords are hashed: before a transaction or after it, never within.
     pub hashes: Arc<HashPool>,
+    /// What takes part in registrations; see [`App::with_registration_hooks`].
+    pub registration_hooks: Arc<[Arc<dyn RegistrationHook>]>,
 }
 
 impl App {
+    /// The product without hooks.
+    pub fn new(shared: Arc<Shared>, db: Database, hashes: Arc<HashPool>) -> Self {
+        Self { shared, db, hashes, registration_hooks: Arc::default() }
+    }
+
+    /// The same with hooks that every registration goes through, in this order.
+    #[must_use]
+    pub fn with_registration_hooks(mut self, hooks: Vec<Arc<dyn RegistrationHook>>) -> Self {
+        self.registration_hooks = hooks.into();
+        self
+    }
+
     /// Opens the transaction of one workflow and reads the clock, once.
     ///
     /// # Errors
@@ -57,6 +72,15 @@ impl App {
     pub async fn begin(&self) -> Result<Ctx, Error> {
         let now = self.shared.env.clock.now();
         Ok(Ctx { tx: self.db.begin().await?, now, shared: Arc::clone(&self.shared) })
+    }
+
+    /// Opens a transaction that only reads, so that on SQLite it takes nobody's turn to write.
+    ///
+    /// # Errors
+    /// 503 when no connection comes free.
+    pub async fn begin_read(&self) -> Result<Ctx, Error> {
+        let now = self.shared.env.clock.now();
+        Ok(Ctx { tx: self.db.read().await?, now, shared: Arc::clone(&self.shared) })
     }
 
     /// Asks the database the smallest question.

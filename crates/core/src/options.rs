@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use cr_types::timestamp::Timestamp;
+use secrecy::SecretString;
 
 /// Which credential a registration or a login takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,6 +206,27 @@ pub struct Limits {
     pub referral_guesses: Limit,
 }
 
+/// An element of `events.webhooks`.
+#[derive(Clone, Debug)]
+pub struct EventWebhook {
+    /// Where events are posted to.
+    pub url: String,
+    /// Signs what is posted.
+    pub secret: SecretString,
+    /// Names of events; a `*` at the end stands for the rest.
+    pub events: Vec<String>,
+}
+
+impl EventWebhook {
+    /// Whether it asked for an event.
+    pub fn wants(&self, name: &str) -> bool {
+        self.events.iter().any(|pattern| match pattern.strip_suffix('*') {
+            Some(start) => name.starts_with(start),
+            None => name == pattern,
+        })
+    }
+}
+
 /// Everything under `options`, and what of `projectConfig` and `notification` the rules need.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -262,6 +284,8 @@ pub struct Options {
     pub jwt_expires_in: i64,
     /// `http.authMethodsPerActor`: (actor, providers).
     pub auth_methods_per_actor: Vec<(String, Vec<String>)>,
+    /// `events.webhooks`.
+    pub event_webhooks: Vec<EventWebhook>,
 }
 
 impl Options {

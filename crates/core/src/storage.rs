@@ -30,3 +30,32 @@ pub async fn is_medusa_made(db: &Database) -> Result<bool, DbError> {
     tx.commit().await?;
     Ok(found.as_deref() == Some("true"))
 }
+
+/// The outbox as an operator sees it.
+pub mod outbox {
+    use cr_db::models::cr_outbox;
+    use cr_db::{Database, DbError};
+    use cr_types::timestamp::Timestamp;
+
+    pub use cr_db::models::cr_outbox::{DeadLetter, OutboxSummary};
+
+    /// How the queue stands, and the newest `limit` rows that were given up.
+    ///
+    /// # Errors
+    /// When a statement fails.
+    pub async fn look(db: &Database, limit: i64) -> Result<(OutboxSummary, Vec<DeadLetter>), DbError> {
+        let mut tx = db.read().await?;
+        Ok((cr_outbox::summarise(&mut tx).await?, cr_outbox::list_dead(&mut tx, limit).await?))
+    }
+
+    /// Makes events that were given up due again, one or all; the answer is how many.
+    ///
+    /// # Errors
+    /// When the statement fails.
+    pub async fn resend(db: &Database, id: Option<&str>, now: Timestamp) -> Result<u64, DbError> {
+        let mut tx = db.begin().await?;
+        let count = cr_outbox::revive(&mut tx, id, now).await?;
+        tx.commit().await?;
+        Ok(count)
+    }
+}

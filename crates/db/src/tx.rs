@@ -87,6 +87,42 @@ impl Tx {
     }
 }
 
+impl Tx {
+    /// Begins a part that can be taken back alone, by [`Tx::roll_back_part`].
+    ///
+    /// # Errors
+    /// When the statement fails.
+    pub async fn begin_part(&mut self) -> Result<(), DbError> {
+        self.run("savepoint part").await
+    }
+
+    /// Takes back everything since [`Tx::begin_part`]; what was before stays.
+    ///
+    /// # Errors
+    /// When the statement fails.
+    pub async fn roll_back_part(&mut self) -> Result<(), DbError> {
+        self.run("rollback to savepoint part").await?;
+        self.end_part().await
+    }
+
+    /// Keeps what the part did, as part of the whole.
+    ///
+    /// # Errors
+    /// When the statement fails.
+    pub async fn end_part(&mut self) -> Result<(), DbError> {
+        self.run("release savepoint part").await
+    }
+
+    /// A statement without parameters and rows.
+    async fn run(&mut self, sql: &'static str) -> Result<(), DbError> {
+        match self.handle() {
+            Handle::Sqlite(connection) => sqlx::query(sql).execute(connection).await.map(|_| ())?,
+            Handle::Postgres(connection) => sqlx::query(sql).execute(connection).await.map(|_| ())?,
+        }
+        Ok(())
+    }
+}
+
 /// Pastes one body into both drivers' arms: the compiler checks the same binds against both, and the SQL text is one.
 macro_rules! on {
     ($tx:expr, $connection:ident => $body:expr) => {

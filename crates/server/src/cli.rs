@@ -1,4 +1,4 @@
-//! The command line: `serve`, `migrate`, `user`, `api-key`, `config`.
+//! The command line: `serve`, `migrate`, `user`, `api-key`, `config`, `job`, `doctor`, `outbox`.
 
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,9 @@ use tokio::net::TcpListener;
 
 use crate::config::{Config, LogFormat, Sources, commands};
 use crate::{run, start};
+
+mod doctor;
+mod job;
 
 /// A customer-identity server for shops that run Medusa v2.
 #[derive(Parser)]
@@ -57,6 +60,18 @@ enum Command {
         #[command(subcommand)]
         command: ApiKeyCommand,
     },
+    /// Scheduled jobs.
+    Job {
+        #[command(subcommand)]
+        command: JobCommand,
+    },
+    /// Tell how this installation stands: database, warnings, messages that were given up.
+    Doctor,
+    /// Messages and events on their way.
+    Outbox {
+        #[command(subcommand)]
+        command: OutboxCommand,
+    },
     /// The configuration: check it, show it, describe it.
     Config {
         #[command(subcommand)]
@@ -80,6 +95,25 @@ enum ApiKeyCommand {
         /// What to call it.
         #[arg(long, default_value = "customer-registration")]
         title: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum JobCommand {
+    /// Run a job now; the server runs it each hour, too.
+    Run {
+        /// Which one.
+        #[arg(value_enum)]
+        job: job::Job,
+    },
+}
+
+#[derive(Subcommand)]
+enum OutboxCommand {
+    /// Send events again that were given up.
+    Resend {
+        /// The event's id, as `doctor` lists it; all of them when left out.
+        id: Option<String>,
     },
 }
 
@@ -115,6 +149,9 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Serve { .. } => serve(&sources).await,
         Command::Migrate { status, adopt_flags } => migrate(&sources, status, adopt_flags).await,
         Command::User { email, password } => user(&sources, &email, password).await,
+        Command::Job { command: JobCommand::Run { job } } => job::run(&sources, job).await,
+        Command::Doctor => doctor::doctor(&sources).await,
+        Command::Outbox { command: OutboxCommand::Resend { id } } => doctor::resend(&sources, id.as_deref()).await,
         Command::ApiKey { command: ApiKeyCommand::Create { kind, title } } => api_key(&sources, kind, &title).await,
     }
 }

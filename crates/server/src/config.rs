@@ -58,8 +58,6 @@ pub struct Config {
     pub http: HttpConfig,
     /// Who delivers messages, and how often it is tried.
     pub notification: NotificationConfig,
-    /// Where events are posted to.
-    pub events_webhooks: Vec<WebhookConfig>,
     /// The Medusa backend behind this server; no trailing slash.
     pub gateway_upstream: Option<String>,
     /// Seconds to the upstream's response header.
@@ -207,17 +205,6 @@ pub struct RetryConfig {
     pub first_seconds: i64,
     /// Seconds between two tries at most.
     pub max_seconds: i64,
-}
-
-/// An element of `events.webhooks`.
-#[derive(Clone)]
-pub struct WebhookConfig {
-    /// Where to.
-    pub url: String,
-    /// Signs the body.
-    pub secret: SecretString,
-    /// Names of events, a `*` at the end for the rest.
-    pub events: Vec<String>,
 }
 
 impl Config {

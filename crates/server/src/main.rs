@@ -5,9 +5,6 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use cr_server::cli::{self, Cli};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 #[expect(clippy::print_stderr, reason = "where a command tells its failure")]
 #[tokio::main]
 async fn main() -> ExitCode {

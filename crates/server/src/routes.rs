@@ -9,7 +9,8 @@ use http::Method;
 
 use crate::admin::inbox;
 use crate::api::auth::actor_type::auth_provider;
-use crate::api::{auth, health, store};
+use crate::api::store::customers::account_deletion;
+use crate::api::{admin, auth, health, store};
 use crate::call::Handler;
 use crate::query;
 
@@ -269,6 +270,16 @@ fn segments_of(pattern: &'static str) -> Vec<Segment> {
 /// too, and refuse them in Medusa's words.
 pub use cr_core::options::OWNED_PROVIDERS;
 
+/// What every send of a code counts against.
+const SENDS: &[Limiter] = &[
+    Limiter::WrongCodes,
+    Limiter::ResendThrottleSeconds,
+    Limiter::SendsPerSubject,
+    Limiter::SendsPerDestination,
+    Limiter::SendsPerAddress,
+    Limiter::SendsPerChannel,
+];
+
 /// Every route, in the order in which Medusa registers them where that shows.
 pub static TABLE: &[Route] = &[
     Route::auth(Method::POST, "/auth/token/refresh", Gate::BearerIdentity, |call| {
@@ -305,7 +316,9 @@ pub static TABLE: &[Route] = &[
         Box::pin(auth_provider::get(call))
     })
     .limits(&[Limiter::LoginFailures, Limiter::LoginFailuresPerAddress]),
+    // Sends on registration count too; one over a limit is left out and refuses nothing.
     Route::store(Method::POST, "/store/customers", Gate::Registrant, |call| Box::pin(store::customers::post(call)))
+        .limits(&[Limiter::ReferralGuesses])
         .may_reveal(),
     Route::store(Method::GET, "/store/customers/me", Gate::Customer, |call| Box::pin(store::customers::me::get(call)))
         .may_reveal(),
@@ -320,18 +333,65 @@ pub static TABLE: &[Route] = &[
     Route::store(Method::POST, "/store/customers/otp/send", Gate::OptionalCustomer, |call| {
         Box::pin(store::customers::otp::send::post(call))
     })
+    .limits(SENDS),
+    Route::store(Method::POST, "/store/customers/otp/verify", Gate::OptionalCustomer, |call| {
+        Box::pin(store::customers::otp::verify::post(call))
+    })
+    .limits(&[Limiter::MaxAttempts, Limiter::WrongCodes]),
+    Route::store(Method::POST, "/store/customers/me/contact", Gate::Customer, |call| {
+        Box::pin(store::customers::me::contact::post(call))
+    })
+    .limits(SENDS)
+    .may_reveal(),
+    Route::store(Method::POST, "/store/customers/me/contact/verify", Gate::Customer, |call| {
+        Box::pin(store::customers::me::contact::verify::post(call))
+    })
+    .limits(&[Limiter::MaxAttempts, Limiter::WrongCodes])
+    .may_reveal(),
+    Route::store(Method::POST, "/store/customers/contact/undo", Gate::Public, |call| {
+        Box::pin(store::customers::contact::undo::post(call))
+    })
+    .may_reveal(),
+    Route::store(Method::POST, "/store/customers/change-password", Gate::Customer, |call| {
+        Box::pin(store::customers::change_password::post(call))
+    })
+    .limits(&[Limiter::PasswordChanges])
+    .may_reveal(),
+    Route::store(Method::POST, "/store/customers/account-deletion/request", Gate::Customer, |call| {
+        Box::pin(account_deletion::request::post(call))
+    })
+    .limits(SENDS)
+    .may_reveal()
+    .during_deletion(),
+    Route::store(Method::POST, "/store/customers/account-deletion/confirm", Gate::Public, |call| {
+        Box::pin(account_deletion::confirm::post(call))
+    })
+    .limits(&[Limiter::MaxAttempts, Limiter::WrongCodes])
+    .during_deletion(),
+    Route::store(Method::POST, "/store/customers/account-deletion/cancel-request", Gate::Public, |call| {
+        Box::pin(account_deletion::cancel_request::post(call))
+    })
     .limits(&[
+        Limiter::CancelRequestsPerAddress,
         Limiter::WrongCodes,
         Limiter::ResendThrottleSeconds,
         Limiter::SendsPerSubject,
         Limiter::SendsPerDestination,
         Limiter::SendsPerAddress,
         Limiter::SendsPerChannel,
-    ]),
-    Route::store(Method::POST, "/store/customers/otp/verify", Gate::OptionalCustomer, |call| {
-        Box::pin(store::customers::otp::verify::post(call))
+    ])
+    .during_deletion(),
+    Route::store(Method::POST, "/store/customers/account-deletion/cancel-confirm", Gate::Public, |call| {
+        Box::pin(account_deletion::cancel_confirm::post(call))
     })
-    .limits(&[Limiter::MaxAttempts, Limiter::WrongCodes]),
+    .limits(&[Limiter::MaxAttempts, Limiter::WrongCodes])
+    .during_deletion(),
+    Route::store(Method::GET, "/store/my-referrals", Gate::Customer, |call| Box::pin(store::my_referrals::get(call)))
+        .may_reveal(),
+    Route::admin(Method::GET, "/admin/account-deletion-requests", |call| {
+        Box::pin(admin::account_deletion_requests::get(call))
+    })
+    .may_reveal(),
     Route::plain(Method::GET, "/health", |call| Box::pin(health::get(call))),
     Route::plain(Method::GET, "/health/ready", |call| Box::pin(health::ready::get(call))),
 ];

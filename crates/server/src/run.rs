@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::dispatch::router;
+use crate::jobs;
 use crate::start::Started;
 
 /// Seconds that requests in flight get to finish once a stop was asked for.
@@ -34,6 +35,7 @@ pub async fn serve(started: Started, listener: TcpListener, stop: CancellationTo
     let workers_stop = CancellationToken::new();
     tasks.spawn(worker.run(workers_stop.clone()));
     tasks.spawn(prune_hourly(app.clone(), workers_stop.clone()));
+    tasks.spawn(jobs::by_the_clock(app.clone(), workers_stop.clone()));
     tasks.spawn(warm_up());
 
     let service = router(Arc::clone(&state)).into_make_service_with_connect_info::<SocketAddr>();

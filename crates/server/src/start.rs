@@ -75,7 +75,7 @@ pub async fn build_app_on(
         wake: Notify::new(),
         faults,
     };
-    Ok(App { shared: Arc::new(shared), db, hashes: Arc::new(HashPool::new(config.http.hash_queue, algorithm)) })
+    Ok(App::new(Arc::new(shared), db, Arc::new(HashPool::new(config.http.hash_queue, algorithm))))
 }
 
 /// The whole server around a product.
@@ -90,6 +90,13 @@ pub async fn build(config: &Config, app: App) -> Result<Started> {
             .map(|problem| format!("notification.providers[{}].{}: {}", problem.index, problem.key, problem.message))
             .collect();
         anyhow!("notification providers are wrong:\n- {}", told.join("\n- "))
+    })?;
+    let providers = providers.with_events(&app.shared.options.event_webhooks).map_err(|problems| {
+        let told: Vec<String> = problems
+            .iter()
+            .map(|problem| format!("events.webhooks[{}].{}: {}", problem.index, problem.key, problem.message))
+            .collect();
+        anyhow!("receivers of events are wrong:\n- {}", told.join("\n- "))
     })?;
     let medusa_made = storage::is_medusa_made(&app.db).await.context("the database cannot be read")?;
     let mut table: Vec<&'static routes::Route> = routes::TABLE.iter().collect();

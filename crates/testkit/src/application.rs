@@ -65,6 +65,7 @@ pub fn options() -> Options {
         },
         jwt_expires_in: 86_400,
         auth_methods_per_actor: Vec::new(),
+        event_webhooks: Vec::new(),
     }
 }
 
@@ -85,5 +86,5 @@ pub async fn application(database: &TestDatabase, options: Options, env: Env, fa
         faults,
     };
     let hashes = Arc::new(HashPool::new(64, Algorithm::Scrypt(HashParams { log_n: 10, r: 8, p: 1 })));
-    App { shared: Arc::new(shared), db: database.connect().await, hashes }
+    App::new(Arc::new(shared), database.connect().await, hashes)
 }

@@ -50,7 +50,11 @@ fn problems_of<'a>(row: &str, text_of: &impl Fn(&str) -> Option<&'a str>) -> Vec
             })
         })
     };
-    tests.into_iter().filter(is_missing).map(|test| format!("{DOCUMENT}: `{name}`: there is no test `{test}`")).collect()
+    tests
+        .into_iter()
+        .filter(is_missing)
+        .map(|test| format!("{DOCUMENT}: `{name}`: there is no test `{test}`"))
+        .collect()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cr_db::models::cr_outbox::{self, ClaimedMessage};
+use cr_db::models::cr_outbox::{self, ClaimedMessage, Lane};
 use cr_types::timestamp::Timestamp;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -18,10 +18,12 @@ use crate::delivery::message::NOBODY;
 use crate::delivery::payload::Payload;
 use crate::delivery::retry::{Attempt, Decision, Failure, RetryPolicy, decide};
 use crate::error::Error;
+use crate::events::EVENT_CHANNEL;
 use crate::keys::Seal;
 use crate::providers::notification::{Outgoing, Providers};
 
-/// Messages on their way at once. A claim takes no more than can be sent at once, so that no lease runs while waiting.
+/// Messages, and as many events, on their way at once. A claim takes no more than can be sent at once, so that no lease runs while
+/// waiting.
 const CONCURRENCY: usize = 8;
 /// Seconds that a claimed message is this worker's; more than twice what a send may take.
 const LEASE_SECONDS: i64 = 60;
@@ -71,17 +73,19 @@ impl Worker {
     /// A failing database is logged once and tried again each second.
     pub async fn run(self, stop: CancellationToken) {
         let inner = self.inner;
-        let mut in_flight = JoinSet::new();
+        let (mut messages, mut events) = (JoinSet::new(), JoinSet::new());
         let mut database_fails = false;
         let mut next_pruning = inner.now();
         while !stop.is_cancelled() {
-            match inner.look(CONCURRENCY.saturating_sub(in_flight.len())).await {
-                Ok(messages) => {
+            let free = [&messages, &events].map(|lane| CONCURRENCY.saturating_sub(lane.len()));
+            match inner.look(free).await {
+                Ok(claimed) => {
                     if std::mem::take(&mut database_fails) {
                         tracing::info!("The outbox can be read again");
                     }
-                    for message in messages {
-                        in_flight.spawn(Arc::clone(&inner).process(message));
+                    for row in claimed {
+                        let lane = if row.channel == EVENT_CHANNEL { &mut events } else { &mut messages };
+                        lane.spawn(Arc::clone(&inner).process(row));
                     }
                 }
                 Err(error) if !database_fails => {
@@ -93,16 +97,21 @@ impl Worker {
             if inner.now() >= next_pruning && !database_fails {
                 next_pruning = inner.prune().await;
             }
-            let pause = if database_fails { POLL } else { inner.pause().await };
+            // A full lane has work that is due all the time: what wakes it is a send that ends.
+            let is_full = [&messages, &events].iter().any(|lane| lane.len() >= CONCURRENCY);
+            let pause = if database_fails || is_full { POLL } else { inner.pause().await };
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = inner.app.shared.wake.notified(), if !database_fails => {}
-                Some(ended) = in_flight.join_next(), if !in_flight.is_empty() => note_panic(ended),
+                Some(ended) = messages.join_next(), if !messages.is_empty() => note_panic(ended),
+                Some(ended) = events.join_next(), if !events.is_empty() => note_panic(ended),
                 () = tokio::time::sleep(pause) => {}
             }
         }
-        while let Some(ended) = in_flight.join_next().await {
-            note_panic(ended);
+        for mut lane in [messages, events] {
+            while let Some(ended) = lane.join_next().await {
+                note_panic(ended);
+            }
         }
     }
 
@@ -113,7 +122,7 @@ impl Worker {
     pub async fn run_once(&self) -> Result<usize, Error> {
         let mut attempts = 0;
         loop {
-            let messages = self.inner.look(CONCURRENCY).await?;
+            let messages = self.inner.look([CONCURRENCY; 2]).await?;
             if messages.is_empty() {
                 return Ok(attempts);
             }
@@ -135,9 +144,9 @@ impl Inner {
         self.app.shared.env.clock.now()
     }
 
-    /// Claims up to `free` due messages; takes no lock when nothing is due.
-    async fn look(&self, free: usize) -> Result<Vec<ClaimedMessage>, Error> {
-        if free == 0 {
+    /// Claims up to `free` due messages and as many events; takes no lock when nothing is due.
+    async fn look(&self, free: [usize; 2]) -> Result<Vec<ClaimedMessage>, Error> {
+        if free == [0, 0] {
             return Ok(Vec::new());
         }
         let next_due = {
@@ -149,10 +158,15 @@ impl Inner {
         }
         let mut tx = self.app.db.begin().await?;
         let now = self.now();
-        let limit = i64::try_from(free).unwrap_or(1);
-        let messages = cr_outbox::claim(&mut tx, now, now.plus_seconds(LEASE_SECONDS), limit).await?;
+        let mut claimed = Vec::new();
+        for (lane, free) in [Lane::Messages, Lane::Events].into_iter().zip(free) {
+            let limit = i64::try_from(free).unwrap_or(1);
+            if limit > 0 {
+                claimed.extend(cr_outbox::claim(&mut tx, now, now.plus_seconds(LEASE_SECONDS), lane, limit).await?);
+            }
+        }
         tx.commit().await?;
-        Ok(messages)
+        Ok(claimed)
     }
 
     /// How long to sleep unless woken: until the next message is due, at least a moment, at most [`POLL`].

@@ -7,6 +7,7 @@ use cr_db::Tx;
 use cr_db::models::cr_limit;
 use cr_types::timestamp::Timestamp;
 
+use crate::ctx::Ctx;
 use crate::error::Error;
 use crate::keys::Keys;
 use crate::options::{Limit, Rate};
@@ -122,6 +123,38 @@ pub async fn give_back(tx: &mut Tx, name: &str, subject: &str, limit: &Limit, no
         cr_limit::give_back(tx, &key(name, rate.seconds, subject), now).await?;
     }
     Ok(())
+}
+
+/// Deletes every counter of some names and subjects, whatever its window.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn forget(cx: &mut Ctx, subjects: &[(&str, String)]) -> Result<(), Error> {
+    let limits = &cx.shared.options.limits;
+    let windows = |name: &str| -> Vec<i64> {
+        let sections = [&cx.shared.options.email_verification, &cx.shared.options.phone_verification];
+        let more = [&cx.shared.options.account_deletion_request, &cx.shared.options.account_deletion_cancel];
+        let limit = match name {
+            "wrongCodes" => &limits.wrong_codes,
+            "sendsPerSubject" => &limits.sends_per_subject,
+            "sendsPerDestination" => &limits.sends_per_destination,
+            "resets" => &limits.resets,
+            "passwordChanges" => &limits.password_changes,
+            _ => return sections.into_iter().chain(more).flatten().map(|it| it.resend_throttle_seconds).collect(),
+        };
+        limit.iter().map(|rate| rate.seconds).collect()
+    };
+    let mut keys = Vec::new();
+    for (name, subject) in subjects {
+        if *name == "loginFailures" {
+            keys.push(format!("{name}:{subject}"));
+        } else {
+            keys.extend(windows(name).into_iter().map(|seconds| key(name, seconds, subject)));
+        }
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    Ok(cr_limit::delete(&mut cx.tx, &keys).await?)
 }
 
 /// The refusal of a limit that has no sentence of its own.

@@ -1,6 +1,8 @@
 //! Which passwords are taken.
 
-use passwords::analyzer::is_common_password;
+use std::cmp::Ordering;
+use std::ops::Range;
+
 use zeroize::Zeroizing;
 
 use crate::error::Error;
@@ -23,10 +25,34 @@ pub fn check_policy(password: &str, policy: &PasswordPolicy) -> Result<(), Error
     Ok(())
 }
 
-/// Whether it is on the list as typed or in lower case: the list has both spellings of some.
+/// The most common passwords in lower case, one a line, sorted by their bytes. From the crate `passwords`, which itself keeps
+/// 100,000 pointers in memory for them; a text is paged in where it is looked at.
+const COMMON: &str = include_str!("common.txt");
+
+/// Whether the password is on the list, however it is capitalised.
 fn is_common(password: &str) -> bool {
     let folded = Zeroizing::new(password.to_lowercase());
-    is_common_password(password) || is_common_password(folded.as_str())
+    let wanted = folded.as_bytes();
+    let list = COMMON.as_bytes();
+    let (mut low, mut high) = (0, list.len());
+    while low < high {
+        let middle = low.midpoint(high);
+        let line = line_at(list, middle);
+        match list.get(line.clone()).unwrap_or_default().cmp(wanted) {
+            Ordering::Equal => return true,
+            Ordering::Less => low = line.end + 1,
+            Ordering::Greater => high = line.start,
+        }
+    }
+    false
+}
+
+/// Where the line that an index lies in begins and ends, without its line feed.
+fn line_at(list: &[u8], index: usize) -> Range<usize> {
+    let is_end = |byte: &u8| *byte == b'\n';
+    let start = list.get(..index).and_then(|before| before.iter().rposition(is_end)).map_or(0, |end| end + 1);
+    let end = list.get(index..).and_then(|after| after.iter().position(is_end)).map_or(list.len(), |end| index + end);
+    start..end
 }
 
 #[cfg(test)]
@@ -54,6 +80,24 @@ mod tests {
                 "{password}"
             );
         }
+    }
+
+    /// Whole, in both directions: bisection needs the order, and the crate is where the list comes from.
+    #[test]
+    fn the_list_is_sorted_and_that_of_the_crate() {
+        let mut before = "";
+        for line in COMMON.lines() {
+            assert!(before < line, "{before:?} stands before {line:?}");
+            assert!(is_common(line) && is_common(&line.to_ascii_uppercase()), "{line:?}");
+            before = line;
+        }
+        for known in ["password", "123456", "QWERTYUIOP", "!", "ячсмить"] {
+            assert!(passwords::analyzer::is_common_password(known.to_lowercase()) && is_common(known), "{known}");
+        }
+        for unknown in ["", "\n", "a\nb", "passwor", "Tr0ub4dor&3x", "zzzzzzzzzzzzzz", "\u{10ffff}"] {
+            assert!(!is_common(unknown), "{unknown:?}");
+        }
+        assert_eq!(COMMON.lines().count(), 97745);
     }
 
     #[test]

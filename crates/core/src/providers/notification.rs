@@ -3,6 +3,7 @@
 //! A provider sends one message once and says by class what went wrong. Whether to try again is
 //! [`crate::delivery::retry`]'s; so there is no retry in here, and no database.
 
+pub mod event_webhooks;
 pub mod local;
 pub mod smtp;
 mod smtp_url;
@@ -16,6 +17,9 @@ use std::pin::Pin;
 use cr_types::timestamp::Timestamp;
 
 use crate::delivery::retry::Failure;
+use crate::events::EVENT_CHANNEL;
+use crate::options::EventWebhook;
+use crate::providers::notification::event_webhooks::EventWebhooks;
 use crate::providers::notification::local::LocalInbox;
 use crate::providers::notification::smtp::{Smtp, SmtpOptions};
 use crate::providers::notification::twilio::{Twilio, TwilioOptions};
@@ -128,6 +132,18 @@ impl Providers {
             }
         }
         if problems.is_empty() { Ok(providers) } else { Err(problems) }
+    }
+
+    /// The same with the receivers of events, which have a channel of their own.
+    ///
+    /// # Errors
+    /// The index in `events.webhooks`, the key below it and a sentence, for each that has no sense.
+    pub fn with_events(mut self, webhooks: &[EventWebhook]) -> Result<Self, Vec<ProviderProblem>> {
+        if !webhooks.is_empty() {
+            self.all.push(Box::new(EventWebhooks::new(webhooks)?));
+            self.routes.insert(EVENT_CHANNEL.to_owned(), self.all.len().saturating_sub(1));
+        }
+        Ok(self)
     }
 
     /// The provider of a channel.

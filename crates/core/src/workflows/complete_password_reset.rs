@@ -4,24 +4,24 @@
 //! account with somebody else's address may still sit in it by the other channel: so that channel is cleared, and every
 //! session ends.
 
-use cr_db::models::auth_identity;
-use cr_db::models::cr_proof;
 use cr_db::models::cr_reset_token;
-use cr_db::models::customer::{self, Customer};
-use cr_db::models::provider_identity::{self, ProviderIdentity};
+use cr_db::models::customer;
+use cr_db::models::provider_identity::ProviderIdentity;
 use cr_types::ids::CustomerId;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::app::App;
 use crate::ctx::Ctx;
 use crate::error::Error;
-use crate::modules::auth::credential::{self, Identifier};
+use crate::modules::auth::credential::Identifier;
 use crate::modules::auth::login_failures;
 use crate::modules::auth::session;
 use crate::modules::auth::token::{self, ResetClaims};
 use crate::modules::customer::proof;
-use crate::options::{ContactType, OWNED_PROVIDERS};
+use crate::options::ContactType;
 use crate::password::check_policy;
+use crate::workflows::change_password;
+use crate::workflows::steps::{find_customer_by_email, update_password};
 
 /// What came back.
 pub struct Input {
@@ -51,26 +51,20 @@ pub async fn run(app: &App, input: Input) -> Result<(), Error> {
     let hash = app.hashes.hash(input.password, app.shared.env.bytes()).await?;
 
     let mut cx = app.begin().await?;
-    cx.step("find-customer-by-email")?;
     proof::lock(&mut cx, &[(input.contact, &identifier.key())]).await?;
     let stored = Identifier { raw: claims.entity_id.clone(), ..identifier };
-    let found = credential::find(&mut cx.tx, &stored).await?.ok_or_else(invalid)?;
+    let found = find_customer_by_email::run(&mut cx, &stored).await?.ok_or_else(invalid)?;
     let jti = claims.jti.as_deref().ok_or_else(invalid)?;
     if !cr_reset_token::consume(&mut cx.tx, &found.identity.id, jti, cx.now).await? {
         return Err(invalid());
     }
-    cx.step("update-password")?;
-    if let Some(id) = found.identity.customer_id() {
-        // Customer, then identities: the order of everybody who proves a contact, so that a credential that is being made
-        // right now is either seen here or made under the new password.
-        customer::lock(&mut cx.tx, &id).await?;
-        for identity in auth_identity::list_of_customer(&mut cx.tx, &id).await? {
-            auth_identity::lock(&mut cx.tx, &identity.id).await?;
-        }
-    }
-    update_passwords(&mut cx, &found, &hash).await?;
+    update_password::run(&mut cx, &found, &hash).await?;
     if let Some(id) = found.identity.customer_id() {
         prove_channel(&mut cx, &id, input.contact, &found).await?;
+        cx.step("send-notification")?;
+        if let Some(customer) = customer::find(&mut cx.tx, &id).await? {
+            change_password::tell(&mut cx, &customer).await?;
+        }
     }
     let subject = cx.shared.keys.contact_hmac(input.contact.as_str(), &stored.key());
     login_failures::clear(&mut cx.tx, &subject).await?;
@@ -106,30 +100,6 @@ fn invalid() -> Error {
     Error::unauthorized("Invalid token")
 }
 
-/// One password: all credentials of the account get the hash, and what was issued before ends. A credential whose identity
-/// another actor shares changes only when it is the one that was asked for.
-async fn update_passwords(cx: &mut Ctx, found: &ProviderIdentity, hash: &str) -> Result<(), Error> {
-    let credentials = match found.identity.customer_id() {
-        Some(customer) => provider_identity::list_of_customer(&mut cx.tx, &customer).await?,
-        None => vec![found.clone()],
-    };
-    for credential in credentials {
-        if !OWNED_PROVIDERS.contains(&credential.provider.as_str()) {
-            continue;
-        }
-        if credential.identity.is_shared() && credential.id != found.id {
-            continue;
-        }
-        if !provider_identity::update_password(&mut cx.tx, &credential, hash, cx.now).await? {
-            return Err(Error::conflict());
-        }
-    }
-    match found.identity.customer_id() {
-        Some(customer) => session::end_all(cx, &customer).await,
-        None => session::end(cx, &found.identity.id).await,
-    }
-}
-
 /// Proves the channel of the reset, where the credential is the customer's present contact.
 async fn prove_channel(
     cx: &mut Ctx,
@@ -149,31 +119,8 @@ async fn prove_channel(
         return Ok(());
     }
     if !session::is_older_than_demand(&cx.shared.options, &customer) {
-        clear_channel(cx, &mut customer, contact.other()).await?;
+        proof::clear(cx, &mut customer, contact.other()).await?;
     }
     let value = if contact == ContactType::Phone { canonical } else { present.unwrap_or_default().to_owned() };
     proof::prove(cx, &mut customer, contact, &value).await
-}
-
-/// Takes a channel away altogether: proof, flag, credential, column.
-async fn clear_channel(cx: &mut Ctx, customer: &mut Customer, contact: ContactType) -> Result<(), Error> {
-    cr_proof::delete(&mut cx.tx, &customer.id, contact.as_str()).await?;
-    match contact {
-        ContactType::Email => {
-            customer.email = None;
-            customer.email_proof = None;
-            customer.email_flag = false;
-        }
-        ContactType::Phone => {
-            customer.phone = None;
-            customer.phone_proof = None;
-            customer.phone_flag = false;
-        }
-    }
-    for credential in provider_identity::list_of_customer(&mut cx.tx, &customer.id).await? {
-        if credential.provider == contact.provider() && !credential.identity.is_shared() {
-            provider_identity::delete(&mut cx.tx, &credential.id).await?;
-        }
-    }
-    Ok(())
 }

@@ -11,12 +11,16 @@ use serde_json::{Map, Value};
 use crate::app::App;
 use crate::ctx::Ctx;
 use crate::error::{Error, ErrorKind};
+use crate::events::{self, Event};
 use crate::modules::auth::credential::Identifier;
 use crate::modules::auth::session::{self, CUSTOMER};
 use crate::modules::auth::token::AuthClaims;
 use crate::modules::customer::{proof, view};
+use crate::modules::customer_registration::service::CustomerRegistrationService;
 use crate::modules::otp_verification::sending::{self, OtpSend, Target};
 use crate::modules::otp_verification::service::{Asker, OtpPurpose};
+use crate::modules::referral_link::code;
+use crate::modules::referral_link::service::ReferralLinkModuleService;
 use crate::options::{ContactType, Identifier as Identifies};
 use crate::workflows::register::invalid_identifier;
 use crate::workflows::steps::sync_phonepass_entity_id;
@@ -35,8 +39,10 @@ pub struct Input {
     pub first_name: Option<String>,
     /// As sent.
     pub last_name: Option<String>,
-    /// As sent.
+    /// As sent; a `referral_code` in it is taken out, and read where the body itself has none.
     pub metadata: Option<Map<String, Value>>,
+    /// Whose friend it is: a referral code, or a customer's id.
+    pub referral_code: Option<String>,
     /// The client's address, as limits know it.
     pub address: Option<String>,
 }
@@ -64,13 +70,18 @@ pub struct Output {
 /// # Errors
 /// 400 for a contact that is missing, none, or not the registered one; 401 for a token whose identity is gone; 422 when an
 /// account has the contact or the token has made its customer already.
-pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
+pub async fn run(app: &App, mut input: Input) -> Result<Output, Error> {
     if !input.claims.actor_id.is_empty() {
         return Err(Error::invalid_data("Request already authenticated as a customer."));
     }
+    let referrer = match referral_code(&mut input)? {
+        Some(code) => Some(code::resolve(app, &code, input.address.as_deref()).await?),
+        None => None,
+    };
+    let mut cx = app.begin().await?;
+    CustomerRegistrationService::before_registration(app, &mut cx, &mut input).await?;
     let email = contact(app, ContactType::Email, input.email.as_deref())?;
     let phone = contact(app, ContactType::Phone, input.phone.as_deref())?;
-    let mut cx = app.begin().await?;
     let claimed: Vec<(ContactType, &str)> = [(ContactType::Email, &email), (ContactType::Phone, &phone)]
         .into_iter()
         .filter_map(|(contact, value)| Some((contact, value.as_deref()?)))
@@ -91,10 +102,30 @@ pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
             claim_unverified(&mut cx, &customer.id, contact, &value).await?;
         }
     }
+    if let Some(referrer) = referrer {
+        cx.step("create-referral-link")?;
+        ReferralLinkModuleService::create(&mut cx, &customer.id, &referrer).await?;
+    }
+    CustomerRegistrationService::after_registration(app, &mut cx, &customer).await?;
     let body = view::body(&customer, &[]);
+    events::emit(&mut cx, Event::CustomerCreated { id: customer.id.clone() }).await?;
     let verifications = auto_send(&mut cx, customer, input.address.as_deref()).await?;
     cx.commit().await?;
     Ok(Output { customer: body, verifications })
+}
+
+/// The referral code of the body, else the one in its metadata, where it does not stay.
+///
+/// # Errors
+/// 400 when the one in the metadata is no text.
+fn referral_code(input: &mut Input) -> Result<Option<String>, Error> {
+    let of_metadata = input.metadata.as_mut().and_then(|metadata| metadata.shift_remove("referral_code"));
+    let of_metadata = match of_metadata {
+        None | Some(Value::Null) => None,
+        Some(Value::String(code)) => Some(code),
+        Some(_) => return Err(code::invalid()),
+    };
+    Ok(input.referral_code.take().or(of_metadata).filter(|code| !code.is_empty()))
 }
 
 /// A contact of the body in its stored form; an empty text is none.
@@ -226,7 +257,14 @@ async fn auto_send(
         }
         let asker = Asker::Bearer(customer.id.clone());
         let target = Ok(Target { customer: customer.clone(), value });
-        match sending::send(cx, OtpSend::verification(contact, section, asker, target, address)).await {
+        cx.tx.begin_part().await?;
+        let sent = sending::send(cx, OtpSend::verification(contact, section, asker, target, address)).await;
+        match sent {
+            Ok(_) => cx.tx.end_part().await?,
+            // What the narrower limits counted goes with it: a send that is refused was never one.
+            Err(_) => cx.tx.roll_back_part().await?,
+        }
+        match sent {
             Ok(output) => list.push(Verification {
                 kind: OtpPurpose::of_contact(contact).as_str(),
                 token: output.token,

@@ -1,6 +1,5 @@
 //! `POST /auth/{actor}/{provider}/reset-password`: a link to whoever owns the contact, and the same answer for everybody.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cr_db::models::cr_reset_token;
@@ -10,14 +9,16 @@ use cr_types::ids::{AuthIdentityId, CustomerId, generate};
 
 use crate::app::App;
 use crate::ctx::Ctx;
-use crate::delivery::message::{Message, MessageKind, enqueue, enqueue_nothing};
 use crate::error::Error;
-use crate::modules::auth::credential::{self, Identifier};
+use crate::events::{self, Event};
+use crate::modules::auth::credential::Identifier;
 use crate::modules::auth::session::{self, CUSTOMER};
 use crate::modules::auth::token::{self, ResetClaims};
 use crate::modules::rate_limit::{self, Recipient};
 use crate::options::ContactType;
+use crate::subscribers::password_reset::{self, PasswordReset};
 use crate::workflows::login::not_enabled;
+use crate::workflows::steps::find_customer_by_email;
 
 /// Seconds that a reset token lives; Medusa 2.11.2.
 pub const RESET_SECONDS: i64 = 900;
@@ -51,11 +52,10 @@ pub async fn run(app: &App, input: Input) -> Result<(), Error> {
     }
     let identifier = Identifier::read(input.contact, &input.identifier, options.default_country.as_deref());
     let mut cx = app.begin().await?;
-    cx.step("find-customer-by-email")?;
     let subject = cx.shared.keys.contact_hmac(input.contact.as_str(), &identifier.key());
     let limit = options.limits.resets.clone();
     rate_limit::take_or_refuse(&mut cx.tx, "resets", &subject, &limit, cx.now).await?;
-    let found = credential::find(&mut cx.tx, &identifier).await?.filter(|_| input.actor_type == CUSTOMER);
+    let found = find_customer_by_email::run(&mut cx, &identifier).await?.filter(|_| input.actor_type == CUSTOMER);
     // Looked up for nobody too: one statement more for a known account would tell.
     let nobody = CustomerId::generate(cx.now, cx.bytes());
     let id = found.as_ref().and_then(|found| found.identity.customer_id()).unwrap_or(nobody);
@@ -64,12 +64,15 @@ pub async fn run(app: &App, input: Input) -> Result<(), Error> {
 
     cx.step("generate-reset-password-token")?;
     let token = record_token(&mut cx, &input, found.as_ref(), &identifier).await?;
-    cx.step("send-notification")?;
-    let message = message(&cx, input.contact, found.as_ref(), customer, &identifier, token);
-    match found {
-        Some(_) => enqueue(&mut cx, message).await?,
-        None => enqueue_nothing(&mut cx, message).await?,
-    }
+    let reset = PasswordReset {
+        entity_id: found.as_ref().map_or_else(|| identifier.key(), |found| found.entity_id.clone()),
+        actor_type: input.actor_type,
+        token,
+        contact: input.contact,
+        customer,
+        is_decoy: found.is_none(),
+    };
+    events::emit(&mut cx, Event::PasswordReset(Box::new(reset))).await?;
     cx.commit().await
 }
 
@@ -112,69 +115,9 @@ async fn take_send(cx: &mut Ctx, input: &Input, goes_out: bool, customer: Option
         None if goes_out => Recipient::Open,
         None => Recipient::Nobody,
     };
-    let channel = channel(input.contact);
+    let channel = password_reset::channel(input.contact);
     match rate_limit::take_from_channel(&mut cx.tx, &limits.sends_per_channel, channel, recipient, cx.now).await? {
         None => Ok(()),
         Some(seconds) => Err(rate_limit::refusal(seconds)),
-    }
-}
-
-/// The notification channel of a contact's links.
-fn channel(contact: ContactType) -> &'static str {
-    match contact {
-        ContactType::Email => "email",
-        ContactType::Phone => "sms",
-    }
-}
-
-/// The message with its link; for an unknown account the same text about nobody, so that rendering costs as much.
-fn message(
-    cx: &Ctx,
-    contact: ContactType,
-    found: Option<&ProviderIdentity>,
-    customer: Option<Customer>,
-    identifier: &Identifier,
-    token: String,
-) -> Message {
-    let to = found.map_or_else(|| identifier.key(), |found| found.entity_id.clone());
-    let base = cx.shared.options.storefront_url.clone().unwrap_or_default();
-    let url = format!("{base}/reset-password?token={token}&{}={}", contact.as_str(), percent_encode(&to));
-    let mut variables = BTreeMap::from([("token", token), ("reset_url", url), (contact.as_str(), to.clone())]);
-    if let Some(name) = customer.as_ref().and_then(|customer| customer.first_name.clone()) {
-        variables.insert("customer_name", name);
-    }
-    Message {
-        kind: MessageKind::PasswordReset,
-        channel: channel(contact).to_owned(),
-        to,
-        variables,
-        trigger_type: "auth.password_reset".to_owned(),
-        receiver_id: customer.map(|customer| customer.id.as_str().to_owned()),
-        expires_at: Some(cx.now.plus_seconds(RESET_SECONDS)),
-        idempotency_key: generate("reset", cx.now, cx.bytes()),
-    }
-}
-
-/// Percent-encodes everything but RFC 3986's unreserved characters.
-fn percent_encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn links_hold_contacts_percent_encoded() {
-        assert_eq!(percent_encode("a+b@example.com"), "a%2Bb%40example.com");
-        assert_eq!(percent_encode("+15551234567"), "%2B15551234567");
     }
 }

@@ -5,7 +5,6 @@
 
 use cr_db::models::customer::{self, Customer};
 use cr_db::models::otp_verification::{self, OtpVerification};
-use cr_db::models::provider_identity;
 use cr_types::ids::CustomerId;
 
 use crate::app::App;
@@ -14,9 +13,11 @@ use crate::error::Error;
 use crate::modules::auth::credential::Identifier;
 use crate::modules::auth::session;
 use crate::modules::auth::token::{AuthClaims, OtpKind};
-use crate::modules::customer::proof;
+use crate::modules::customer::{lookup, proof};
 use crate::modules::otp_verification::guess;
-use crate::modules::otp_verification::sending::{self, OtpSend, SentOtp, Target, is_reachable, refuse, throttle};
+use crate::modules::otp_verification::sending::{
+    self, OtpSend, SentOtp, Target, is_reachable, refuse, throttle, unreachable,
+};
 use crate::modules::otp_verification::service::{self, Asker, OtpPurpose};
 use crate::modules::rate_limit;
 use crate::options::{ContactType, OtpSection};
@@ -161,33 +162,15 @@ async fn by_contact(
     let country = cx.shared.options.default_country.clone();
     let identifier = Identifier::read(contact, text, country.as_deref());
     let Some(value) = identifier.canonical.clone() else { return Err(invalid_identifier(contact)) };
-    let mut found = match contact {
-        ContactType::Email => customer::list_accounts_by_email(&mut cx.tx, &value).await?,
-        ContactType::Phone => customer::list_accounts_by_phone(&mut cx.tx, &identifier.raw, &value).await?,
-    };
+    let mut found = lookup::holders(cx, &identifier, &value).await?;
     if let Some(mine) = found.iter().position(|customer| Some(&customer.id) == own.as_ref()) {
         return own_target(cx, contact, found.swap_remove(mine));
     }
-    let logs_in = login_holder(cx, &identifier).await?;
-    let target = match found.len() {
-        0 => Err("no account has that contact"),
-        1 => {
-            let customer = found.swap_remove(0);
-            if session::is_verified(&customer, contact) || logs_in.as_ref() == Some(&customer.id) {
-                may_receive(cx, customer, contact)
-            } else {
-                Err("the contact is neither proven nor logged in with")
-            }
-        }
-        _ => Err("several accounts hold that contact"),
+    let target = match lookup::choose(cx, &identifier, found).await? {
+        Ok(customer) => may_receive(cx, customer, contact),
+        Err(reason) => Err(reason),
     };
     Ok(Asked { contact, asker: Asker::AnonymousContact(contact, value), target })
-}
-
-/// Whose login a contact is.
-async fn login_holder(cx: &mut Ctx, identifier: &Identifier) -> Result<Option<CustomerId>, Error> {
-    let found = crate::modules::auth::credential::find(&mut cx.tx, identifier).await?;
-    Ok(found.and_then(|row: provider_identity::ProviderIdentity| row.identity.customer_id()))
 }
 
 /// For the customer's own identity: the truth about what is missing.
@@ -199,7 +182,7 @@ fn own_target(cx: &Ctx, contact: ContactType, customer: Customer) -> Result<Aske
         return Err(Error::not_allowed(format!("{} is already verified", contact.title())));
     }
     if !is_reachable(cx, contact, &value) {
-        return Err(Error::not_allowed("Text messages to this country are not enabled"));
+        return Err(unreachable());
     }
     Ok(Asked::own(customer, contact, value))
 }

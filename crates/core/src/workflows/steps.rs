@@ -11,3 +11,4 @@ pub mod resolve_channel_config;
 pub mod retrieve_customer;
 pub mod send_notification;
 pub mod sync_phonepass_entity_id;
+pub mod update_password;

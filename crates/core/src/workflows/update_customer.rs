@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::app::App;
 use crate::error::Error;
+use crate::events::{self, Event};
 use crate::modules::customer::view;
 
 /// What to change. The outer `None` keeps a field, the inner one clears it.
@@ -49,6 +50,7 @@ pub async fn run(app: &App, id: &CustomerId, input: Input) -> Result<Map<String,
     if after != before {
         after.updated_at = cx.now;
         customer::update_profile(&mut cx.tx, &after, cx.now).await?;
+        events::emit(&mut cx, Event::CustomerUpdated { id: id.clone() }).await?;
     }
     let addresses = customer_address::list(&mut cx.tx, id).await?;
     cx.commit().await?;

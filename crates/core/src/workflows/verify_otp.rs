@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::app::App;
 use crate::ctx::Ctx;
 use crate::error::{Error, ErrorKind};
+use crate::events::{self, Event};
 use crate::modules::auth::login_failures;
 use crate::modules::auth::session::{self, Subject, is_verified};
 use crate::modules::auth::token::{AuthClaims, OtpKind};
@@ -68,6 +69,7 @@ pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
         None => None,
     };
     let body = body(&mut cx, &customer, own).await?;
+    events::emit(&mut cx, Event::verified(contact, customer.id.clone())).await?;
     cx.commit().await?;
     Ok(Output { contact, customer: body, login })
 }

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod events;
 mod outbox;
 mod smtp;
 mod stage;

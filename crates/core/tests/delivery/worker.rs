@@ -119,7 +119,7 @@ both! {
         stage.enqueue("key").await;
         for attempt in 1..=10 {
             let mut tx = stage.app.db.begin().await.unwrap();
-            let claimed = cr_outbox::claim(&mut tx, stage.now(), stage.now().plus_seconds(60), 8).await.unwrap();
+            let claimed = cr_outbox::claim(&mut tx, stage.now(), stage.now().plus_seconds(60), cr_outbox::Lane::Messages, 8).await.unwrap();
             tx.commit().await.unwrap();
             assert_eq!(claimed[0].attempts, attempt);
             stage.clock.advance_seconds(60);
@@ -136,7 +136,7 @@ both! {
         let sink = SmtpSink::start(SinkTls::None, None).await;
         stage.enqueue("key").await;
         let mut tx = stage.app.db.begin().await.unwrap();
-        cr_outbox::claim(&mut tx, stage.now(), stage.now().plus_seconds(60), 8).await.unwrap();
+        cr_outbox::claim(&mut tx, stage.now(), stage.now().plus_seconds(60), cr_outbox::Lane::Messages, 8).await.unwrap();
         tx.commit().await.unwrap();
         let worker = stage.worker(&sink);
         assert_eq!(worker.run_once().await.unwrap(), 0);

@@ -2,10 +2,16 @@
 
 #![cfg(test)]
 
+mod contact;
+mod deletion;
+mod job;
+mod passwords;
 mod proof;
 mod races;
+mod referrals;
 mod rewrites;
 mod second_factor;
+mod services;
 mod shop;
 mod steps;
 mod takeover;

@@ -17,7 +17,7 @@ use crate::shop::{Shop, assert_refused, credentials, customer, guess, open, open
 const TASKS: usize = 50;
 
 /// Runs `make(0)` to `make(count - 1)` on [`TASKS`] tasks; the results in no order.
-async fn at_once<T, R>(
+pub(crate) async fn at_once<T, R>(
     shop: &Shop,
     count: usize,
     make: impl Fn(App, usize) -> R + Send + Sync + 'static,
@@ -50,12 +50,12 @@ where
 }
 
 /// Those that went well.
-fn winners<T>(results: &[Result<T, Error>]) -> usize {
+pub(crate) fn winners<T>(results: &[Result<T, Error>]) -> usize {
     results.iter().filter(|result| result.is_ok()).count()
 }
 
 /// How many were refused with this sentence.
-fn refused<T>(results: &[Result<T, Error>], message: &str) -> usize {
+pub(crate) fn refused<T>(results: &[Result<T, Error>], message: &str) -> usize {
     results.iter().filter(|result| result.as_ref().is_err_and(|error| error.message == message)).count()
 }
 

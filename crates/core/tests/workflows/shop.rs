@@ -6,10 +6,13 @@ use cr_core::app::App;
 use cr_core::delivery::payload::Payload;
 use cr_core::error::{Error, ErrorKind};
 use cr_core::keys::Seal;
+use cr_core::modules::auth::session;
 use cr_core::modules::auth::token::{self, AuthClaims};
 use cr_core::options::{ContactType, Identifier, Options, OtpSection, PasswordResetSection, TemplateSource};
 use cr_core::workflows::{create_customer, login, register, request_password_reset, send_otp, verify_otp};
 use cr_testkit::{Frozen, StepFaults, TestDatabase};
+use cr_types::ids::CustomerId;
+use cr_types::timestamp::Timestamp;
 use secrecy::SecretString;
 use serde_json::Value;
 
@@ -36,6 +39,8 @@ pub(crate) async fn open_with(database: TestDatabase, change: impl FnOnce(&mut O
     options.max_attempts = 20;
     options.email_verification = Some(section("email"));
     options.phone_verification = Some(section("sms"));
+    options.account_deletion_request = Some(section("email"));
+    options.account_deletion_cancel = Some(section("email"));
     options.password_reset = Some(PasswordResetSection {
         template: Some(TemplateSource::BuiltIn),
         subject: "Reset your password".to_owned(),
@@ -80,6 +85,7 @@ pub(crate) fn customer(claims: &AuthClaims, email: Option<&str>, phone: Option<&
         first_name: Some("Ann".to_owned()),
         last_name: None,
         metadata: None,
+        referral_code: None,
         address: None,
     }
 }
@@ -96,6 +102,11 @@ pub(crate) fn credentials(contact: ContactType, identifier: &str) -> login::Inpu
 }
 
 impl Shop {
+    /// The present.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.app.shared.env.clock.now()
+    }
+
     /// What a token says, as the guard reads it.
     pub(crate) fn read(&self, token: &str) -> AuthClaims {
         token::read_auth(&self.app.shared.keys, token, self.app.shared.env.clock.now()).unwrap()
@@ -140,6 +151,37 @@ impl Shop {
         (output.token, payload.data["code"].clone())
     }
 
+    /// Somebody with a proven e-mail and a login token: its claims, and the id.
+    pub(crate) async fn member(&self, email: &str, phone: Option<&str>) -> (AuthClaims, CustomerId) {
+        let (claims, id) = self.account(email, phone).await;
+        let login = self.verify(&claims, &id, ContactType::Email).await.unwrap().login.unwrap();
+        (self.read(&login), CustomerId::from_stored(id))
+    }
+
+    /// The code that belongs to a token; nothing sends it here.
+    pub(crate) async fn code_of(&self, token: &str) -> String {
+        let otp = token::read_otp(&self.app.shared.keys, token).unwrap();
+        self.payload(otp.id.as_str()).await.data["code"].clone()
+    }
+
+    /// The messages of a kind: to whom, and their variables, oldest first.
+    pub(crate) async fn messages(&self, template: &str) -> Vec<Payload> {
+        let sql = format!(
+            "select idempotency_key as key from cr_outbox where template = '{template}' and channel <> 'none' order by id"
+        );
+        let mut messages = Vec::new();
+        for row in self.database.rows(&sql).await {
+            messages.push(self.payload(row["key"].as_str().unwrap()).await);
+        }
+        messages
+    }
+
+    /// Whether a login token still counts.
+    pub(crate) async fn counts(&self, claims: &AuthClaims) -> bool {
+        let mut tx = self.app.db.read().await.unwrap();
+        session::live_customer(&mut tx, claims).await.is_ok()
+    }
+
     /// Asks for a reset: its token.
     pub(crate) async fn reset_token(&self, contact: ContactType, identifier: &str) -> String {
         let keys = "select idempotency_key as key from cr_outbox";
@@ -167,6 +209,12 @@ impl Shop {
     ) -> Result<verify_otp::Output, Error> {
         let (token, code) = self.code(claims, id, contact).await;
         verify_otp::run(&self.app, guess(&token, &code, Some(claims))).await
+    }
+
+    /// An expression of SQL that makes a JSON object of one text.
+    pub(crate) fn json_of(&self, key: &str, text: &str) -> String {
+        let function = if self.database.url().starts_with("sqlite") { "json_object" } else { "jsonb_build_object" };
+        format!("{function}('{key}', {text})")
     }
 
     /// One value of one row.

@@ -17,7 +17,7 @@ use crate::shop::{PASSWORD, Shop, assert_refused, credentials, customer, guess, 
 
 /// Fails each step in turn and compares all rows with those before; then runs through, and once more with the same input.
 /// Both results come back. `steps` are those that the good run reaches, so that a new one is noticed here.
-async fn unwinds<T, R>(shop: &Shop, steps: &[&str], run: impl Fn(App) -> R) -> (T, Result<T, Error>)
+pub(crate) async fn unwinds<T, R>(shop: &Shop, steps: &[&str], run: impl Fn(App) -> R) -> (T, Result<T, Error>)
 where
     R: Future<Output = Result<T, Error>>,
 {
@@ -157,7 +157,7 @@ cr_testkit::both! {
         shop.verify(&claims, &id, ContactType::Email).await.unwrap();
         shop.verify(&claims, &id, ContactType::Phone).await.unwrap();
         let token = shop.reset_token(ContactType::Email, "ann@shop.test").await;
-        let steps = ["find-customer-by-email", "update-password", "commit"];
+        let steps = ["find-customer-by-email", "update-password", "send-notification", "commit"];
         let input = || new_password(&token);
         let ((), second) = unwinds(&shop, &steps, |app| async move { complete_password_reset::run(&app, input()).await }).await;
         assert_refused(second, ErrorKind::Unauthorized, "Invalid token");
@@ -174,7 +174,7 @@ cr_testkit::both! {
         let shop = open(database).await;
         shop.account("ann@shop.test", Some("+15551234567")).await;
         let token = shop.reset_token(ContactType::Email, "ann@shop.test").await;
-        let steps = ["find-customer-by-email", "update-password", "sync-phonepass-entity-id", "commit"];
+        let steps = ["find-customer-by-email", "update-password", "sync-phonepass-entity-id", "send-notification", "commit"];
         let input = || new_password(&token);
         let ((), second) = unwinds(&shop, &steps, |app| async move { complete_password_reset::run(&app, input()).await }).await;
         assert_refused(second, ErrorKind::Unauthorized, "Invalid token");

@@ -5,7 +5,7 @@ use cr_types::timestamp::Timestamp;
 use crate::error::DbError;
 use crate::row::Columns;
 use crate::stamp::Stamp;
-use crate::tx::{Tx, on};
+use crate::tx::{Handle, Tx, on};
 
 /// One counter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,4 +135,25 @@ pub async fn prune(tx: &mut Tx, before: Timestamp) -> Result<u64, DbError> {
         .execute(connection)
         .await
         .map(|done| done.rows_affected()))?)
+}
+
+/// SQLite has no arrays, but reads JSON as a table.
+const DELETE_SQLITE: &str = "delete from cr_limit where key in (select value from json_each($1))";
+/// PostgreSQL takes the keys as an array.
+const DELETE_POSTGRES: &str = "delete from cr_limit where key = any($1)";
+
+/// Deletes many counters at once.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn delete(tx: &mut Tx, keys: &[String]) -> Result<(), DbError> {
+    match tx.handle() {
+        Handle::Sqlite(connection) => {
+            sqlx::query(DELETE_SQLITE).bind(serde_json::Value::from(keys)).execute(connection).await?;
+        }
+        Handle::Postgres(connection) => {
+            sqlx::query(DELETE_POSTGRES).bind(keys).execute(connection).await?;
+        }
+    }
+    Ok(())
 }

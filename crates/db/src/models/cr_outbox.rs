@@ -7,6 +7,7 @@
 
 use std::fmt;
 
+use cr_types::ids::CustomerId;
 use cr_types::timestamp::Timestamp;
 
 use crate::error::DbError;
@@ -34,6 +35,34 @@ pub struct NewOutboxMessage<'a> {
     pub expires_at: Option<Timestamp>,
     /// The operation's time: the message is due at once.
     pub now: Timestamp,
+}
+
+/// What is delivered without waiting for the other: a slow receiver of events must not hold up a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// Messages to people, and those to nobody.
+    Messages,
+    /// Events, which have the channel `event`.
+    Events,
+}
+
+/// A row that was given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// `msg_…` or `evt_…`.
+    pub id: String,
+    /// Notification channel, or `event`.
+    pub channel: String,
+    /// OTP purpose or event.
+    pub trigger_type: String,
+    /// Attempts that were made.
+    pub attempts: i64,
+    /// The class of the last failure.
+    pub last_error: Option<String>,
+    /// Whether it can be sent again: the payload of a message is wiped, that of an event, which holds no secret, is not.
+    pub is_kept: bool,
+    /// When it was enqueued.
+    pub created_at: Timestamp,
 }
 
 /// A row that a worker holds under a lease.
@@ -130,7 +159,7 @@ const CLAIM_SQLITE: &str = "
 with due as materialized (
   select id
   from cr_outbox
-  where status in ('pending', 'sending') and next_attempt_at <= $1
+  where status in ('pending', 'sending') and next_attempt_at <= $1 and (channel = 'event') = $4
   order by next_attempt_at, id
   limit $3
 )
@@ -145,7 +174,7 @@ const CLAIM_POSTGRES: &str = "
 with due as materialized (
   select id
   from cr_outbox
-  where status in ('pending', 'sending') and next_attempt_at <= $1
+  where status in ('pending', 'sending') and next_attempt_at <= $1 and (channel = 'event') = $4
   order by next_attempt_at, id
   limit $3
   for update skip locked
@@ -156,7 +185,7 @@ where id in (select id from due)
 returning id, channel, payload, template, trigger_type, receiver_id, idempotency_key,
           cast(attempts as bigint) as attempts, expires_at, created_at";
 
-/// Takes up to `limit` due messages under a lease until `lease_until`, the longest due first, and counts an attempt on
+/// Takes up to `limit` due rows of a lane under a lease until `lease_until`, the longest due first, and counts an attempt on
 /// each. Due are also those whose worker let its lease run out.
 ///
 /// # Errors
@@ -165,6 +194,7 @@ pub async fn claim(
     tx: &mut Tx,
     now: Timestamp,
     lease_until: Timestamp,
+    lane: Lane,
     limit: i64,
 ) -> Result<Vec<ClaimedMessage>, DbError> {
     match tx.handle() {
@@ -172,6 +202,7 @@ pub async fn claim(
             .bind(Stamp(now))
             .bind(Stamp(lease_until))
             .bind(limit)
+            .bind(lane == Lane::Events)
             .fetch_all(connection)
             .await?
             .iter()
@@ -181,6 +212,7 @@ pub async fn claim(
             .bind(Stamp(now))
             .bind(Stamp(lease_until))
             .bind(limit)
+            .bind(lane == Lane::Events)
             .fetch_all(connection)
             .await?
             .iter()
@@ -226,10 +258,10 @@ pub async fn mark_delivered(tx: &mut Tx, id: &str, attempt: i64, now: Timestamp)
 
 const MARK_DEAD: &str = "
 update cr_outbox
-set status = 'dead', payload = null, lease_until = null, last_error = $3, updated_at = $4
+set status = 'dead', payload = case when channel = 'event' then payload end, lease_until = null, last_error = $3, updated_at = $4
 where id = $1 and attempts = $2 and status = 'sending'";
 
-/// Settles an attempt as the last one and wipes the payload. `last_error` names a class of failure, never an address or
+/// Settles an attempt as the last one and wipes the payload, but an event's, which can be sent again. `last_error` names a class of failure, never an address or
 /// a code. False: the row is another's by now.
 ///
 /// # Errors
@@ -309,6 +341,56 @@ pub async fn prune(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64, Db
         .execute(connection).await?.rows_affected()))
 }
 
+const LIST_DEAD: &str = "
+select id, channel, trigger_type, cast(attempts as bigint) as attempts, last_error, created_at, payload is not null as is_kept
+from cr_outbox
+where status = 'dead'
+order by created_at desc, id desc
+limit $1";
+
+/// The rows that were given up, the newest first.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn list_dead(tx: &mut Tx, limit: i64) -> Result<Vec<DeadLetter>, DbError> {
+    on!(tx, connection => sqlx::query(LIST_DEAD)
+        .bind(limit)
+        .fetch_all(connection)
+        .await?
+        .iter()
+        .map(dead_letter)
+        .collect())
+}
+
+/// Reads what `LIST_DEAD` returns.
+fn dead_letter(row: &impl Columns) -> Result<DeadLetter, DbError> {
+    Ok(DeadLetter {
+        id: row.text("id")?,
+        channel: row.text("channel")?,
+        trigger_type: row.text("trigger_type")?,
+        attempts: row.integer("attempts")?,
+        last_error: row.optional_text("last_error")?,
+        is_kept: row.boolean("is_kept")?,
+        created_at: row.time("created_at")?,
+    })
+}
+
+const REVIVE: &str = "
+update cr_outbox
+set status = 'pending', attempts = 0, next_attempt_at = $2, updated_at = $2
+where status = 'dead' and payload is not null and (cast($1 as text) is null or id = $1)";
+
+/// Makes dead rows whose payload is kept due again, one or all; the answer is how many.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn revive(tx: &mut Tx, id: Option<&str>, now: Timestamp) -> Result<u64, DbError> {
+    Ok(on!(tx, connection => sqlx::query(REVIVE)
+        .bind(id)
+        .bind(Stamp(now))
+        .execute(connection).await?.rows_affected()))
+}
+
 const SUMMARISE: &str = "
 select
   cast(coalesce(sum(case when status in ('pending', 'sending') then 1 else 0 end), 0) as bigint) as pending,
@@ -331,4 +413,15 @@ pub async fn summarise(tx: &mut Tx) -> Result<OutboxSummary, DbError> {
             oldest_pending: row.optional_time("oldest_pending")?,
         })
     })
+}
+
+const DELETE_OF_RECEIVER: &str = "delete from cr_outbox where receiver_id = $1 and channel <> 'event'";
+
+/// Deletes every message to a customer, sent or not; events about them, which hold ids alone, stay.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn delete_of_receiver(tx: &mut Tx, customer: &CustomerId) -> Result<(), DbError> {
+    on!(tx, connection => sqlx::query(DELETE_OF_RECEIVER).bind(customer.as_str()).execute(connection).await.map(|_| ()))?;
+    Ok(())
 }

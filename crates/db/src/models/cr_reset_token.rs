@@ -63,3 +63,14 @@ pub async fn prune(tx: &mut Tx, before: Timestamp) -> Result<u64, DbError> {
         .await
         .map(|done| done.rows_affected()))?)
 }
+
+const DELETE: &str = "delete from cr_reset_token where auth_identity_id = $1";
+
+/// Forgets an identity's token.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn delete(tx: &mut Tx, identity: &AuthIdentityId) -> Result<(), DbError> {
+    on!(tx, connection => sqlx::query(DELETE).bind(identity.as_str()).execute(connection).await.map(|_| ()))?;
+    Ok(())
+}

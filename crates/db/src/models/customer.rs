@@ -359,3 +359,32 @@ pub async fn soft_delete(tx: &mut Tx, id: &CustomerId, now: Timestamp) -> Result
         .map(|_| ()))?;
     Ok(())
 }
+
+const ANONYMIZE: &str = "update customer set company_name = null, first_name = null, last_name = null, email = null, \
+     phone = null, metadata = null, created_by = null, email_verified = false, phone_verified = false, \
+     deleted_at = coalesce(deleted_at, $2), updated_at = $2 where id = $1";
+
+/// Empties every personal field and soft-deletes the row, so that orders keep what they refer to.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn anonymize(tx: &mut Tx, id: &CustomerId, now: Timestamp) -> Result<(), DbError> {
+    on!(tx, connection => sqlx::query(ANONYMIZE)
+        .bind(id.as_str())
+        .bind(Stamp(now))
+        .execute(connection)
+        .await
+        .map(|_| ()))?;
+    Ok(())
+}
+
+const DELETE: &str = "delete from customer where id = $1";
+
+/// Deletes the row for good; addresses and group memberships go with it (foreign keys).
+///
+/// # Errors
+/// When the statement fails.
+pub async fn delete(tx: &mut Tx, id: &CustomerId) -> Result<(), DbError> {
+    on!(tx, connection => sqlx::query(DELETE).bind(id.as_str()).execute(connection).await.map(|_| ()))?;
+    Ok(())
+}

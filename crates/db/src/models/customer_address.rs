@@ -1,4 +1,4 @@
-//! Medusa's `customer_address`, read only: what `GET /store/customers/me` shows.
+//! Medusa's `customer_address`: what `GET /store/customers/me` shows, until the customer is erased.
 
 use cr_types::ids::CustomerId;
 use cr_types::timestamp::Timestamp;
@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::error::DbError;
 use crate::row::Columns;
+use crate::stamp::Stamp;
 use crate::tx::{Tx, on};
 
 /// One address, fields in the order that Medusa prints them.
@@ -80,4 +81,32 @@ fn from_row(row: &impl Columns) -> Result<CustomerAddress, DbError> {
         created_at: row.time("created_at")?,
         updated_at: row.time("updated_at")?,
     })
+}
+
+const DELETE_OF_CUSTOMER: &str = "delete from customer_address where customer_id = $1";
+
+/// Deletes every address of a customer for good.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn delete_of_customer(tx: &mut Tx, customer: &CustomerId) -> Result<(), DbError> {
+    on!(tx, connection => sqlx::query(DELETE_OF_CUSTOMER).bind(customer.as_str()).execute(connection).await.map(|_| ()))?;
+    Ok(())
+}
+
+const SOFT_DELETE_OF_CUSTOMER: &str =
+    "update customer_address set deleted_at = $2, updated_at = $2 where customer_id = $1 and deleted_at is null";
+
+/// Soft-deletes every address of a customer, as Medusa's model cascades.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn soft_delete_of_customer(tx: &mut Tx, customer: &CustomerId, now: Timestamp) -> Result<(), DbError> {
+    on!(tx, connection => sqlx::query(SOFT_DELETE_OF_CUSTOMER)
+        .bind(customer.as_str())
+        .bind(Stamp(now))
+        .execute(connection)
+        .await
+        .map(|_| ()))?;
+    Ok(())
 }

@@ -36,7 +36,7 @@ async fn insert(db: &Database, key: &str) -> bool {
 /// Claims up to `limit` rows for a minute, and commits.
 async fn claim(db: &Database, now: Timestamp, limit: i64) -> Vec<ClaimedMessage> {
     let mut tx = db.begin().await.unwrap();
-    let claimed = cr_outbox::claim(&mut tx, now, now.plus_seconds(60), limit).await.unwrap();
+    let claimed = cr_outbox::claim(&mut tx, now, now.plus_seconds(60), cr_outbox::Lane::Messages, limit).await.unwrap();
     tx.commit().await.unwrap();
     claimed
 }

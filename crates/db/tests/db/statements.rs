@@ -9,8 +9,10 @@ mod accounts;
 mod codes;
 mod counters;
 mod credentials;
+mod deletion;
 mod identities;
 mod outbox;
+mod referrals;
 mod second_factors;
 mod shop;
 

@@ -1,3 +1,4 @@
 //! `/store`.
 
 pub mod customers;
+pub mod my_referrals;

@@ -64,7 +64,7 @@ pub(crate) fn load(sources: &Sources) -> Result<Config, Vec<Problem>> {
 /// Builds and judges the whole; warnings and notes are still the reader's.
 fn build(reader: &mut Reader<'_>, sources: &Sources, source: String) -> Config {
     required::judge(reader);
-    let options = options::build(reader);
+    let mut options = options::build(reader);
     let database = cr_core::storage::DatabaseSettings {
         url: reader.text("projectConfig.databaseUrl"),
         schema: reader.text("projectConfig.databaseSchema"),
@@ -77,6 +77,7 @@ fn build(reader: &mut Reader<'_>, sources: &Sources, source: String) -> Config {
     warn_of_random_secret(reader, &http, jwt_secret_file.as_deref());
     let notification = notification::build(reader);
     notification::judge_named_channels(reader, &options, &notification);
+    options.event_webhooks = notification::webhooks(reader);
     let gateway_upstream = reader.find_text("gateway.upstream").map(|url| url.trim_end_matches('/').to_owned());
     let usual_path = if gateway_upstream.is_some() { "/customer-registration" } else { "/app" };
     let config = Config {
@@ -92,7 +93,6 @@ fn build(reader: &mut Reader<'_>, sources: &Sources, source: String) -> Config {
             _ => LogFormat::Json,
         },
         log_level: reader.text("log.level"),
-        events_webhooks: notification::webhooks(reader),
         gateway_timeout: u64::try_from(reader.integer("gateway.timeoutSeconds")).unwrap_or(60),
         gateway_upstream,
         options,

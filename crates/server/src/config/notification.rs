@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use cr_core::options::{ContactType, Options};
+use cr_core::options::{ContactType, EventWebhook, Options};
 use secrecy::SecretString;
 
 use super::node::Node;
 use super::reading::Reader;
-use super::{NotificationConfig, ProviderConfig, ProviderKind, RetryConfig, WebhookConfig};
+use super::{NotificationConfig, ProviderConfig, ProviderKind, RetryConfig};
 
 /// Twilio's own API.
 const TWILIO: &str = "https://api.twilio.com";
@@ -163,18 +163,18 @@ pub(crate) fn judge_named_channels(reader: &mut Reader<'_>, options: &Options, n
 }
 
 /// Builds `events.webhooks`.
-pub(crate) fn webhooks(reader: &mut Reader<'_>) -> Vec<WebhookConfig> {
+pub(crate) fn webhooks(reader: &mut Reader<'_>) -> Vec<EventWebhook> {
     let elements = reader.node("events.webhooks").map_or(&[][..], Node::items);
     let webhook = |element: &Node| {
         let text = |name: &str| element.child(name).and_then(Node::text).unwrap_or_default().to_owned();
-        WebhookConfig {
+        EventWebhook {
             url: text("url"),
             secret: text("secret").into(),
             events: element.child("events").map_or_else(|| vec![ALL_CUSTOMER_EVENTS.to_owned()], Node::texts),
         }
     };
-    let webhooks: Vec<WebhookConfig> = elements.iter().map(webhook).collect();
-    let in_the_clear = |webhook: &&WebhookConfig| webhook.url.to_ascii_lowercase().starts_with("http://");
+    let webhooks: Vec<EventWebhook> = elements.iter().map(webhook).collect();
+    let in_the_clear = |webhook: &&EventWebhook| webhook.url.to_ascii_lowercase().starts_with("http://");
     if reader.production && webhooks.iter().any(|webhook| in_the_clear(&webhook)) {
         reader.warnings.push("events.webhooks has a URL that is not https: events travel in the clear.".to_owned());
     }

@@ -59,6 +59,7 @@ pub(crate) fn build(reader: &mut Reader<'_>) -> Options {
             .node("projectConfig.http.jwtExpiresIn")
             .and_then(|node| values::lifetime_seconds(&node.value).ok())
             .unwrap_or_default(),
+        event_webhooks: Vec::new(),
         auth_methods_per_actor: reader
             .node("projectConfig.http.authMethodsPerActor")
             .map(|node| node.entries().iter().map(|(actor, list)| (actor.clone(), list.texts())).collect())

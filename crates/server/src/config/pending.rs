@@ -4,19 +4,7 @@ use super::node::{Node, Origin};
 use super::reading::Reader;
 
 /// Their paths; of a table, everything below.
-const NOT_YET: &[&str] = &[
-    "options.account_deletion_request",
-    "options.account_deletion_cancel",
-    "options.contact_change_notice",
-    "options.password_changed_notice",
-    "options.referral",
-    "options.limits.cancelRequestsPerAddress",
-    "options.limits.passwordChanges",
-    "options.limits.referralGuesses",
-    "events.webhooks",
-    "gateway",
-    "metrics.listen",
-];
+const NOT_YET: &[&str] = &["gateway", "metrics.listen"];
 
 /// Whether a key does nothing in this version.
 pub(crate) fn is_pending(path: &str) -> bool {

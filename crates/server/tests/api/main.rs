@@ -5,10 +5,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod admin;
 mod any_input;
 mod auth;
 mod health;
 mod journey;
+mod limits;
 mod stage;
 mod store;
 mod token_kinds;

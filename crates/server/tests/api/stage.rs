@@ -56,6 +56,55 @@ pub(crate) async fn prove(server: &TestServer, bearer: &str, kind: &str, contact
     server.post("/store/customers/otp/verify", Some(bearer), json!({"token": token, "code": code})).await
 }
 
+/// Sends a request that a code answers, and reads the code: its token and the code.
+pub(crate) async fn asked(
+    server: &TestServer,
+    path: &str,
+    bearer: Option<&str>,
+    body: Value,
+    contact: &str,
+) -> (String, String) {
+    server.clear_inbox();
+    let sent = server.post(path, bearer, body).await;
+    assert_eq!(sent.status.as_u16(), 200, "{}", sent.text);
+    (sent.field("/token"), server.code_to(contact).await)
+}
+
+/// Every error of a route that takes `{token, code}`: the token of nobody, the wrong code, too many, too late.
+pub(crate) async fn refuses_codes(
+    server: &TestServer,
+    clock: &Frozen,
+    path: &str,
+    bearer: Option<&str>,
+    (token, code): (&str, &str),
+) {
+    let wrong = if code == "000000" { "111111" } else { "000000" };
+    let required = "Invalid request: Field 'token' is required; Field 'code' is required";
+    assert_eq!(
+        told(&server.post(path, bearer, json!({})).await),
+        format!(r#"400 {{"type":"invalid_data","message":"{required}"}}"#)
+    );
+    assert_eq!(
+        told(&server.post(path, bearer, json!({"token": "x", "code": code})).await),
+        r#"401 {"type":"unauthorized","message":"Invalid or expired token"}"#
+    );
+    for _ in 0..5 {
+        assert_eq!(
+            told(&server.post(path, bearer, json!({"token": token, "code": wrong})).await),
+            r#"400 {"type":"invalid_data","message":"Invalid OTP code"}"#
+        );
+    }
+    assert_eq!(
+        told(&server.post(path, bearer, json!({"token": token, "code": code})).await),
+        r#"400 {"code":"otp_locked","type":"not_allowed","message":"Too many attempts. Request a new code."}"#
+    );
+    clock.advance_seconds(900);
+    assert_eq!(
+        told(&server.post(path, bearer, json!({"token": token, "code": code})).await),
+        r#"400 {"type":"invalid_data","message":"OTP has expired"}"#
+    );
+}
+
 /// Logs in by e-mail.
 pub(crate) async fn login(server: &TestServer, email: &str, password: &str) -> Answer {
     server.post("/auth/customer/emailpass", None, json!({"email": email, "password": password})).await
@@ -93,7 +142,8 @@ pub(crate) fn told(answer: &Answer) -> String {
 pub(crate) fn masked(text: &str) -> String {
     static TOKEN: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+").unwrap());
-    static ID: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\b(cus|authid|otp|user)_[0-9A-Z]{26}\b").unwrap());
+    static ID: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"\b(cus|authid|otp|user|adr|refl)_[0-9A-Z]{26}\b").unwrap());
     ID.replace_all(&TOKEN.replace_all(text, "<token>"), "<$1>").into_owned()
 }
 

@@ -5,7 +5,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cr_core::keys::Keys;
 use cr_core::modules::auth::token::{self, OtpKind, OtpToken, ResetClaims};
-use cr_types::ids::OtpId;
+use cr_core::modules::customer::undo::{Channel, Undo};
+use cr_core::workflows::create_api_key::ApiKeyType;
+use cr_server::routes::{Gate, TABLE};
+use cr_types::ids::{CustomerId, OtpId};
 use cr_types::timestamp::Timestamp;
 use http::Method;
 use secrecy::SecretString;
@@ -18,6 +21,36 @@ use crate::support::TestServer;
 const SECRET: &str = "a test's jwt secret of thirty-two bytes or more";
 /// The guard's refusal.
 const OUT: &str = r#"401 {"message":"Unauthorized"}"#;
+
+/// The routes that take a code with its token, and the kind that is theirs.
+const TAKE_CODES: [(&str, &str); 4] = [
+    ("/store/customers/otp/verify", "verify"),
+    ("/store/customers/me/contact/verify", "contact_change"),
+    ("/store/customers/account-deletion/confirm", "deletion"),
+    ("/store/customers/account-deletion/cancel-confirm", "cancellation"),
+];
+
+/// Every row of the route table that somebody must pass a gate for, and one path that is not ours: a new row is tested by being
+/// there.
+fn gated() -> Vec<(Method, String, &'static str)> {
+    let mut rows = vec![
+        (Method::GET, "/store/customers/me/addresses".to_owned(), "customer"),
+        (Method::GET, "/admin/anything".to_owned(), "admin"),
+    ];
+    for route in TABLE {
+        let wants = match route.gate {
+            // `POST /auth/session` wants an actor, too, and is looked at by itself.
+            Gate::Public | Gate::OptionalCustomer | Gate::BearerActor => continue,
+            Gate::Customer => "customer",
+            Gate::Registrant => "registrant",
+            Gate::Admin => "admin",
+            Gate::BearerIdentity => "bearer",
+            Gate::Session => "session",
+        };
+        rows.push((route.method.clone(), route.path.replace("{id}", "adr_1"), wants));
+    }
+    rows
+}
 
 /// A token by its name, and who it is for: `customer`, `registrant`, `admin` or nobody.
 struct Kind {
@@ -119,6 +152,13 @@ async fn kinds(server: &TestServer) -> Vec<Kind> {
         };
         kinds.push(nobody(token::issue_otp(keys, &otp), kind.as_str()));
     }
+    let nothing = Channel { value: None, proven: false, entity_id: None };
+    let customer_id = CustomerId::from_stored("cus_00000000000000000000000000");
+    let cx = server.app.begin_read().await.unwrap();
+    let undo = Undo { customer_id, changed_at: cx.now.millis(), email: nothing.clone(), phone: nothing };
+    kinds.push(nobody(undo.seal(&cx).unwrap(), "undo"));
+    let key = cr_core::workflows::create_api_key::run(&server.app, ApiKeyType::Secret, "Shop").await.unwrap();
+    kinds.push(nobody(key, "secret API key"));
     // Somebody else's customer under the own identity, and the own customer under an identity that is not.
     for (name, claims) in [
         ("customer that is not", with(&good, "actor_id", json!("cus_00000000000000000000000000"))),
@@ -136,16 +176,8 @@ cr_testkit::both! {
         let (server, _) = stage(&database, &[]).await;
         let kinds = kinds(&server).await;
         for kind in &kinds {
-            for (method, path, wants) in [
-                (Method::GET, "/store/customers/me", "customer"),
-                (Method::POST, "/store/customers/me", "customer"),
-                (Method::PATCH, "/store/customers/me", "customer"),
-                (Method::GET, "/store/customers/me/addresses", "customer"),
-                (Method::POST, "/store/customers", "registrant"),
-                (Method::POST, "/auth/token/refresh", "bearer"),
-                (Method::DELETE, "/auth/session", "session"),
-                (Method::GET, "/admin/anything", "admin"),
-            ] {
+            for (method, path, wants) in gated() {
+                let path = path.as_str();
                 let answer = server.send(method.clone(), path, Some(&kind.text), Some(json!({}))).await;
                 let told = format!("{} {}", answer.status.as_u16(), answer.text);
                 let passes = kind.passes_as.contains(&wants);
@@ -169,13 +201,23 @@ cr_testkit::both! {
                 r#"401 {"type":"unauthorized","message":"Invalid token"}"#,
                 "{} at update", kind.name
             );
-            let expected = if kind.name == "verify" {
-                r#"400 {"type":"invalid_data","message":"OTP is no longer valid"}"#
+            for (path, own) in TAKE_CODES {
+                let expected = if kind.name == own {
+                    r#"400 {"type":"invalid_data","message":"OTP is no longer valid"}"#
+                } else {
+                    r#"401 {"type":"unauthorized","message":"Invalid or expired token"}"#
+                };
+                let bearer = (path == "/store/customers/me/contact/verify").then_some(kinds[0].text.as_str());
+                let guess = server.post(path, bearer, json!({"token": kind.text, "code": "123456"})).await;
+                assert_eq!(format!("{} {}", guess.status.as_u16(), guess.text), expected, "{} as a code's token at {path}", kind.name);
+            }
+            let undo = server.post("/store/customers/contact/undo", None, json!({"token": kind.text})).await;
+            let expected = if kind.name == "undo" {
+                r#"400 {"type":"not_allowed","message":"This change cannot be undone any more"}"#
             } else {
                 r#"401 {"type":"unauthorized","message":"Invalid or expired token"}"#
             };
-            let guess = server.post("/store/customers/otp/verify", None, json!({"token": kind.text, "code": "123456"})).await;
-            assert_eq!(format!("{} {}", guess.status.as_u16(), guess.text), expected, "{} as a code's token", kind.name);
+            assert_eq!(format!("{} {}", undo.status.as_u16(), undo.text), expected, "{} as an undo token", kind.name);
         }
         server.stop().await;
     }

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod helpers;
 mod journey;
 mod packages;
 mod running;

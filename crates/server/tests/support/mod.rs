@@ -37,6 +37,8 @@ trustProxy = []
 storefrontUrl = "http://localhost:8000"
 email_verification = { channel = "email", resendThrottleSeconds = 0 }
 phone_verification = { channel = "sms", resendThrottleSeconds = 0 }
+account_deletion_request = { resendThrottleSeconds = 0, template = "builtin" }
+account_deletion_cancel = { resendThrottleSeconds = 0, template = "builtin" }
 password_reset = { template = "builtin", sms_body = "Reset your password: {{reset_url}}" }
 
 [options.registration]
@@ -55,6 +57,9 @@ loginFailures = "off"
 loginFailuresPerAddress = "off"
 registrationsPerAddress = "off"
 resets = "off"
+cancelRequestsPerAddress = "off"
+passwordChanges = "off"
+referralGuesses = "off"
 
 [[notification.providers]]
 id = "local"

@@ -303,6 +303,32 @@ async fn take_column(cx: &mut Ctx, holder: &mut Customer, contact: ContactType, 
     Ok(())
 }
 
+/// Takes a channel away altogether: proof, flag, credential, and the column in `customer`, which the caller writes.
+///
+/// # Errors
+/// When a statement fails.
+pub async fn clear(cx: &mut Ctx, customer: &mut Customer, contact: ContactType) -> Result<(), Error> {
+    cr_proof::delete(&mut cx.tx, &customer.id, contact.as_str()).await?;
+    match contact {
+        ContactType::Email => {
+            customer.email = None;
+            customer.email_proof = None;
+            customer.email_flag = false;
+        }
+        ContactType::Phone => {
+            customer.phone = None;
+            customer.phone_proof = None;
+            customer.phone_flag = false;
+        }
+    }
+    for credential in provider_identity::list_of_customer(&mut cx.tx, &customer.id).await? {
+        if credential.provider == contact.provider() && !credential.identity.is_shared() {
+            provider_identity::delete(&mut cx.tx, &credential.id).await?;
+        }
+    }
+    Ok(())
+}
+
 /// 422, Medusa's sentence for an e-mail that an account has.
 pub fn taken(contact: ContactType) -> Error {
     Error::duplicate(format!("Customer with this {} already has an account", contact.as_str()))

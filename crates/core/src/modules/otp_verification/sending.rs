@@ -212,3 +212,8 @@ pub fn is_reachable(cx: &Ctx, contact: ContactType, value: &str) -> bool {
     }
     PhoneNumber::parse(value, None).is_some_and(|phone| countries.contains(&phone.calling_code()))
 }
+
+/// 400 for a number whose country `smsCountries` does not list, told to its owner alone.
+pub fn unreachable() -> Error {
+    Error::not_allowed("Text messages to this country are not enabled")
+}

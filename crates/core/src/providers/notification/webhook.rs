@@ -29,26 +29,28 @@ pub struct WebhookOptions {
 /// The provider.
 pub struct Webhook {
     client: Client,
+    endpoint: Endpoint,
+}
+
+/// Where signed posts go.
+pub(super) struct Endpoint {
     url: Url,
     key: hmac::Key,
 }
 
-impl Webhook {
-    /// Makes the provider and connects nowhere.
-    pub(super) fn new(options: &WebhookOptions) -> Result<Self, OptionProblem> {
-        Ok(Self {
-            url: web::address(options.url.expose_secret(), "options.url")?,
-            key: signing_key(options.secret.expose_secret())?,
-            client: web::client(options.ca_file.as_deref())?,
-        })
+impl Endpoint {
+    /// Reads address and secret.
+    ///
+    /// # Errors
+    /// The option's key and what is wrong with it.
+    pub(super) fn new(url: &str, secret: &str) -> Result<Self, OptionProblem> {
+        Ok(Self { url: web::address(url, "options.url")?, key: signing_key(secret)? })
     }
 
-    /// Posts one message.
-    async fn post(&self, message: Outgoing<'_>) -> Result<(), Failure> {
-        let body = body(message);
+    /// Posts a body with the headers of Standard Webhooks. The id is the message's, so that a repeat can be told.
+    pub(super) async fn post(&self, client: &Client, message: Outgoing<'_>, body: String) -> Result<(), Failure> {
         let timestamp = message.now.seconds().to_string();
-        let request = self
-            .client
+        let request = client
             .post(self.url.clone())
             .header(CONTENT_TYPE, "application/json")
             .header("webhook-id", message.id)
@@ -60,9 +62,19 @@ impl Webhook {
     }
 }
 
+impl Webhook {
+    /// Makes the provider and connects nowhere.
+    pub(super) fn new(options: &WebhookOptions) -> Result<Self, OptionProblem> {
+        Ok(Self {
+            endpoint: Endpoint::new(options.url.expose_secret(), options.secret.expose_secret())?,
+            client: web::client(options.ca_file.as_deref())?,
+        })
+    }
+}
+
 impl NotificationProvider for Webhook {
     fn send<'a>(&'a self, message: Outgoing<'a>) -> Sending<'a> {
-        Box::pin(self.post(message))
+        Box::pin(self.endpoint.post(&self.client, message, body(message)))
     }
 }
 

@@ -27,7 +27,7 @@ async fn enqueue(tx: &mut Tx, id: &str, moment: Timestamp) -> bool {
 /// Enqueues one and claims it.
 async fn claimed(tx: &mut Tx, id: &str) {
     assert!(enqueue(tx, id, now()).await);
-    assert_eq!(cr_outbox::claim(tx, now(), after(60), 1).await.unwrap().len(), 1);
+    assert_eq!(cr_outbox::claim(tx, now(), after(60), cr_outbox::Lane::Messages, 1).await.unwrap().len(), 1);
 }
 
 /// What settling changes.
@@ -58,7 +58,7 @@ cr_testkit::both! {
         }
         let mut ids = Vec::new();
         for (second, limit) in [(10, 2), (10, 9), (10, 9), (60, 9), (70, 9)] {
-            let mut batch = cr_outbox::claim(&mut tx, after(second), after(second + 60), limit).await.unwrap();
+            let mut batch = cr_outbox::claim(&mut tx, after(second), after(second + 60), cr_outbox::Lane::Messages, limit).await.unwrap();
             batch.sort_by(|left, right| left.id.cmp(&right.id));
             ids.push(batch.iter().map(|row| format!("{} {}", row.id, row.attempts)).collect::<Vec<_>>().join(", "));
         }
@@ -144,5 +144,38 @@ cr_testkit::both! {
             assert_eq!(cr_outbox::prune(&mut tx, after(3), limit).await.unwrap(), count);
         }
         assert_eq!(cr_outbox::summarise(&mut tx).await.unwrap(), OutboxSummary { delivered: 1, ..summary });
+    }
+
+    /// Of two dead rows only the event can be sent again; a claim of one lane leaves the other alone.
+    async fn dead_rows_are_listed_and_events_revived(test: TestDatabase) {
+        let database = open(&test, "").await;
+        let mut tx = begin(&database).await;
+        claimed(&mut tx, "msg_1").await;
+        assert!(cr_outbox::mark_dead(&mut tx, "msg_1", 1, "x", after(1)).await.unwrap());
+        let event = NewOutboxMessage {
+            id: "evt_1",
+            channel: "event",
+            payload: "sealed",
+            template: "event",
+            trigger_type: "customer.created",
+            receiver_id: None,
+            idempotency_key: "evt_1",
+            expires_at: None,
+            now: after(2),
+        };
+        cr_outbox::insert(&mut tx, &event).await.unwrap();
+        let lanes = [cr_outbox::Lane::Messages, cr_outbox::Lane::Events];
+        for (lane, count) in lanes.into_iter().zip([0, 1]) {
+            assert_eq!(cr_outbox::claim(&mut tx, after(2), after(60), lane, 9).await.unwrap().len(), count);
+        }
+        assert!(cr_outbox::mark_dead(&mut tx, "evt_1", 1, "y", after(3)).await.unwrap());
+        let dead = cr_outbox::list_dead(&mut tx, 9).await.unwrap();
+        let told: Vec<_> = dead.iter().map(|row| (row.id.as_str(), row.attempts, row.is_kept)).collect();
+        assert_eq!(told, [("evt_1", 1, true), ("msg_1", 1, false)]);
+        assert_eq!(cr_outbox::list_dead(&mut tx, 1).await.unwrap().len(), 1);
+        for (id, count) in [(Some("msg_1"), 0), (Some("evt_2"), 0), (Some("evt_1"), 1), (None, 0)] {
+            assert_eq!(cr_outbox::revive(&mut tx, id, after(4)).await.unwrap(), count, "{id:?}");
+        }
+        assert_eq!(cr_outbox::claim(&mut tx, after(4), after(60), cr_outbox::Lane::Events, 9).await.unwrap()[0].attempts, 1);
     }
 }

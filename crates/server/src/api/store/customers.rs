@@ -10,6 +10,9 @@ use crate::fields::Projection;
 use crate::respond::Reply;
 use crate::validation::{Field, Object};
 
+pub mod account_deletion;
+pub mod change_password;
+pub mod contact;
 pub mod me;
 pub mod otp;
 
@@ -39,6 +42,7 @@ fn input(call: &Call) -> Result<create_customer::Input, Error> {
     let last_name = body.nullable_string("last_name");
     let phone = body.nullable_string("phone");
     let metadata = body.nullable_object("metadata");
+    let referral_code = body.nullable_string("referral_code");
     body.finish()?;
     Ok(create_customer::Input {
         claims: call.claims()?.clone(),
@@ -48,6 +52,7 @@ fn input(call: &Call) -> Result<create_customer::Input, Error> {
         first_name: first_name.into_option(),
         last_name: last_name.into_option(),
         metadata: Field::into_option(metadata),
+        referral_code: referral_code.into_option(),
         address: call.address_key(),
     })
 }

@@ -156,7 +156,7 @@ impl Server {
             faults: None,
         };
         let hashes = Arc::new(HashPool::new(1, Algorithm::Scrypt(HashParams::default())));
-        let app = App { shared: Arc::new(shared), db: database.connect_as_is().await, hashes };
+        let app = App::new(Arc::new(shared), database.connect_as_is().await, hashes);
         let http = Http {
             store_cors: Cors::parse("http://localhost:8000").unwrap(),
             admin_cors: Cors::parse("http://localhost:7001").unwrap(),

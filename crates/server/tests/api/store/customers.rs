@@ -5,6 +5,9 @@ use serde_json::json;
 use crate::stage::{EMAIL, PHONE, claims_of, masked, prove, schedule_deletion, stage, told, verified};
 use crate::support::PASSWORD;
 
+mod account_deletion;
+mod change_password;
+mod contact;
 mod me;
 mod otp;
 

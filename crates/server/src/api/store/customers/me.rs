@@ -9,6 +9,8 @@ use crate::fields::Projection;
 use crate::respond::Reply;
 use crate::validation::Object;
 
+pub mod contact;
+
 /// The customer: 200 `{"customer"}`, with the keys that `?fields=` names.
 ///
 /// # Errors

@@ -5,6 +5,8 @@ use serde_json::json;
 
 use crate::stage::{schedule_deletion, stage, told, verified};
 
+mod contact;
+
 const PATH: &str = "/store/customers/me";
 const OUT: &str = r#"401 {"message":"Unauthorized"}"#;
 const WHOLE: &str = r#"200 {"customer":{"id":"<cus>","email":"alice@example.com","company_name":null,"first_name":null,"last_name":null,"phone":"+15551234567","metadata":null,"has_account":true,"deleted_at":null,"created_at":"2026-01-02T03:04:05.678Z","updated_at":"2026-01-02T03:04:05.678Z","email_verified":true,"phone_verified":false,"addresses":[]}}"#;

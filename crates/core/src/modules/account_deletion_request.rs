@@ -1,0 +1,3 @@
+//! Requests to delete an account: at most one of a customer is active.
+
+pub mod service;

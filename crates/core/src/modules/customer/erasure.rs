@@ -1,0 +1,105 @@
+//! Erasing a customer: the identities, what we keep of them, and the row itself by `account_deletion_request.erasure`.
+
+use cr_db::models::auth_identity::{self, AuthIdentity};
+use cr_db::models::customer::{self, Customer};
+use cr_db::models::{
+    cr_outbox, cr_proof, cr_referral_code, cr_reset_token, cr_state, customer_address, customer_group_customer,
+    otp_verification, provider_identity,
+};
+use cr_types::ids::CustomerId;
+
+use crate::ctx::Ctx;
+use crate::error::Error;
+use crate::modules::customer::{proof, undo};
+use crate::modules::otp_verification::service::{Asker, OtpPurpose};
+use crate::modules::{otp_verification::guess, rate_limit};
+use crate::options::{ContactType, Erasure};
+
+/// Every purpose that codes are counted by.
+const PURPOSES: [OtpPurpose; 4] = [
+    OtpPurpose::EmailVerification,
+    OtpPurpose::PhoneVerification,
+    OtpPurpose::AccountDeletionRequest,
+    OtpPurpose::AccountDeletionCancel,
+];
+
+/// Erases a customer in the caller's transaction. Referral links stay: they hold ids alone. So do lines of the audit.
+///
+/// # Errors
+/// When a statement fails.
+pub async fn run(cx: &mut Ctx, has_customer_groups: bool, id: &CustomerId) -> Result<(), Error> {
+    cx.step("delete-auth-identities")?;
+    // Customer, then identities: the order of everybody who holds both.
+    customer::lock(&mut cx.tx, id).await?;
+    for identity in auth_identity::list_of_customer(&mut cx.tx, id).await? {
+        delete_identity(cx, identity).await?;
+    }
+    cx.step("delete-customer")?;
+    // One that Medusa's admin has soft-deleted meanwhile has no contacts that we could count by.
+    if let Some(customer) = customer::find(&mut cx.tx, id).await? {
+        forget_limits(cx, &customer).await?;
+    }
+    otp_verification::delete_of_customer(&mut cx.tx, id).await?;
+    cr_outbox::delete_of_receiver(&mut cx.tx, id).await?;
+    cr_proof::delete_of_customer(&mut cx.tx, id).await?;
+    cr_referral_code::delete(&mut cx.tx, id).await?;
+    cr_state::delete(&mut cx.tx, &undo::state_key(id)).await?;
+    match cx.shared.options.erasure {
+        Erasure::Anonymize => {
+            customer_address::delete_of_customer(&mut cx.tx, id).await?;
+            if has_customer_groups {
+                customer_group_customer::delete_of_customer(&mut cx.tx, id).await?;
+            }
+            customer::anonymize(&mut cx.tx, id, cx.now).await?;
+        }
+        Erasure::Soft => {
+            customer_address::soft_delete_of_customer(&mut cx.tx, id, cx.now).await?;
+            customer::soft_delete(&mut cx.tx, id, cx.now).await?;
+        }
+        Erasure::Hard => customer::delete(&mut cx.tx, id).await?,
+    }
+    Ok(())
+}
+
+/// Deletes an identity with its credentials. One that another actor shares loses the customer and the customer's phone alone.
+async fn delete_identity(cx: &mut Ctx, mut identity: AuthIdentity) -> Result<(), Error> {
+    cr_reset_token::delete(&mut cx.tx, &identity.id).await?;
+    if !identity.is_shared() {
+        return Ok(auth_identity::delete(&mut cx.tx, &identity.id).await?);
+    }
+    identity.app_metadata.shift_remove("customer_id");
+    auth_identity::update_app_metadata(&mut cx.tx, &identity, cx.now).await?;
+    for credential in provider_identity::list_of_identity(&mut cx.tx, &identity.id).await? {
+        if credential.provider == ContactType::Phone.provider() {
+            provider_identity::delete(&mut cx.tx, &credential.id).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Deletes every counter that is keyed by the customer's id or contacts.
+async fn forget_limits(cx: &mut Ctx, customer: &Customer) -> Result<(), Error> {
+    let contacts: Vec<(ContactType, String)> = [ContactType::Email, ContactType::Phone]
+        .into_iter()
+        .filter_map(|contact| Some((contact, proof::canonical(cx, contact, proof::contact_of(customer, contact)?))))
+        .collect();
+    let keys = &cx.shared.keys;
+    let mut askers = vec![Asker::Bearer(customer.id.clone()), Asker::AnonymousId(customer.id.as_str().to_owned())];
+    askers.extend(contacts.iter().map(|(contact, value)| Asker::AnonymousContact(*contact, value.clone())));
+    let mut subjects = Vec::new();
+    for subject in askers.iter().map(|asker| asker.subject(keys)) {
+        for purpose in PURPOSES {
+            let subject = guess::subject_of(purpose.as_str(), &subject);
+            subjects.extend(["wrongCodes", "resend", "sendsPerSubject"].map(|name| (name, subject.clone())));
+        }
+    }
+    for (contact, value) in &contacts {
+        let hmac = keys.contact_hmac(contact.as_str(), value);
+        for origin in ["bearer", "anonymous id", "anonymous contact"] {
+            subjects.push(("sendsPerDestination", format!("{origin}:{hmac}")));
+        }
+        subjects.extend([("resets", hmac.clone()), ("loginFailures", hmac)]);
+    }
+    subjects.push(("passwordChanges", customer.id.as_str().to_owned()));
+    rate_limit::forget(cx, &subjects).await
+}

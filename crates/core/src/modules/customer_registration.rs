@@ -1,0 +1,3 @@
+//! Where a program that embeds this one takes part in registrations.
+
+pub mod service;

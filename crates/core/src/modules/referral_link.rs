@@ -1,0 +1,4 @@
+//! Who brought whom.
+
+pub mod code;
+pub mod service;

@@ -1,0 +1,3 @@
+//! `/admin`.
+
+pub mod account_deletion_requests;

@@ -1,0 +1,3 @@
+//! `/store/customers/contact`.
+
+pub mod undo;
