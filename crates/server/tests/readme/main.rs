@@ -2,9 +2,9 @@
 
 #![cfg(test)]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Lines};
 use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use tempfile::TempDir;
 
@@ -26,6 +26,8 @@ fn blocks(heading: &str) -> Vec<&'static str> {
 /// A server in a folder of its own, with one variable set; ended when dropped.
 struct Server {
     process: Child,
+    /// Held, since a program whose output nobody takes any more may end.
+    _lines: Lines<BufReader<ChildStdout>>,
     port: u16,
     folder: TempDir,
 }
@@ -47,7 +49,7 @@ impl Server {
             .unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         assert!(lines.next().unwrap().unwrap().contains("listening"));
-        Self { process, port, folder }
+        Self { process, _lines: lines, port, folder }
     }
 
     /// Its address.
