@@ -190,7 +190,7 @@ impl TestServer {
         let found = async {
             loop {
                 let messages = inbox.messages();
-                let newest = messages.iter().find(|message| message.to == contact).and_then(|it| it.code.clone());
+                let newest = messages.iter().filter(|message| message.to == contact).find_map(|it| it.code.clone());
                 if let Some(code) = newest {
                     return code;
                 }
