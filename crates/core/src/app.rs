@@ -11,6 +11,7 @@ use crate::env::Env;
 use crate::error::Error;
 use crate::keys::Keys;
 use crate::modules::customer_registration::service::RegistrationHook;
+use crate::modules::rate_limit::channel_budget::BudgetAlarms;
 use crate::options::Options;
 use crate::password::HashPool;
 
@@ -35,6 +36,8 @@ pub struct Shared {
     pub env: Env,
     /// Wakes the delivery worker; a hint, the poll is the guarantee.
     pub wake: Notify,
+    /// Which budgets of messages were complained about.
+    pub budget_alarms: BudgetAlarms,
     /// Only in tests.
     pub faults: Option<Arc<dyn Faults>>,
 }

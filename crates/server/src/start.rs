@@ -9,10 +9,11 @@ use cr_core::delivery::template::Templates;
 use cr_core::delivery::worker::Worker;
 use cr_core::env::Env;
 use cr_core::keys::Keys;
+use cr_core::modules::rate_limit::channel_budget::BudgetAlarms;
 use cr_core::options::PasswordHash;
 use cr_core::password::{Algorithm, HashParams, HashPool};
 use cr_core::providers::notification::smtp::{SMTP_TIMEOUT, SmtpOptions};
-use cr_core::providers::notification::twilio::TwilioOptions;
+use cr_core::providers::notification::twilio::{TWILIO_TIMEOUT, TwilioOptions};
 use cr_core::providers::notification::webhook::WebhookOptions;
 use cr_core::providers::notification::{ProviderOptions, ProviderSettings, Providers};
 use cr_core::storage::{self, Database};
@@ -73,6 +74,7 @@ pub async fn build_app_on(
         templates: RwLock::new(Arc::new(templates)),
         env,
         wake: Notify::new(),
+        budget_alarms: BudgetAlarms::default(),
         faults,
     };
     Ok(App::new(Arc::new(shared), db, Arc::new(HashPool::new(config.http.hash_queue, algorithm))))
@@ -155,6 +157,7 @@ fn provider(config: &ProviderConfig) -> ProviderSettings {
                 from: from.clone(),
                 base_url: base_url.clone(),
                 ca_file: ca_file.clone(),
+                timeout: TWILIO_TIMEOUT,
             })
         }
         ProviderKind::Webhook { url, secret, ca_file } => ProviderOptions::Webhook(WebhookOptions {

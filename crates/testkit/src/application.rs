@@ -6,6 +6,7 @@ use cr_core::app::{App, Faults, Shared};
 use cr_core::delivery::template::Templates;
 use cr_core::env::Env;
 use cr_core::keys::Keys;
+use cr_core::modules::rate_limit::channel_budget::BudgetAlarms;
 use cr_core::options::{
     Erasure, Identifier, Limits, NoticeSection, Options, OtpCharset, PasswordHash, PasswordPolicy, TemplateSource,
 };
@@ -83,6 +84,7 @@ pub async fn application(database: &TestDatabase, options: Options, env: Env, fa
         options,
         env,
         wake: Notify::new(),
+        budget_alarms: BudgetAlarms::default(),
         faults,
     };
     let hashes = Arc::new(HashPool::new(64, Algorithm::Scrypt(HashParams { log_n: 10, r: 8, p: 1 })));

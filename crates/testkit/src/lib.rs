@@ -23,6 +23,7 @@ pub mod medusa;
 pub mod mime;
 pub mod node;
 pub mod postgres;
+pub mod sms_sink;
 pub mod smtp_sink;
 pub mod webhook_sink;
 
@@ -30,6 +31,7 @@ pub use database::{Held, TestDatabase};
 pub use faults::StepFaults;
 pub use frozen::{Frozen, START, seeded};
 pub use medusa::{Stage, medusa_database, plugin_database};
+pub use sms_sink::SmsSink;
 pub use smtp_sink::SmtpSink;
 pub use webhook_sink::WebhookSink;
 

@@ -111,9 +111,8 @@ impl WebhookSink {
     }
 }
 
-/// One request, then the connection is closed.
-async fn serve(stream: TcpStream, state: Arc<State>) -> Option<()> {
-    let mut stream = BufReader::new(stream);
+/// Reads one request with a body of a known length; `None` when it breaks off or is no HTTP.
+pub(crate) async fn read_request(stream: &mut BufReader<TcpStream>) -> Option<SinkRequest> {
     let mut line = String::new();
     stream.read_line(&mut line).await.ok()?;
     let mut words = line.split(' ');
@@ -128,9 +127,15 @@ async fn serve(stream: TcpStream, state: Arc<State>) -> Option<()> {
     let length = headers.iter().find(|(name, _)| name == "content-length").map_or(Ok(0), |(_, value)| value.parse());
     let mut body = vec![0; length.ok()?];
     stream.read_exact(&mut body).await.ok()?;
-    let body = String::from_utf8(body).ok()?;
+    Some(SinkRequest { method, path, headers, body: String::from_utf8(body).ok()? })
+}
+
+/// One request, then the connection is closed.
+async fn serve(stream: TcpStream, state: Arc<State>) -> Option<()> {
+    let mut stream = BufReader::new(stream);
+    let request = read_request(&mut stream).await?;
     let answer = state.plan.lock().unwrap().pop_front();
-    state.requests.lock().unwrap().push(SinkRequest { method, path, headers, body });
+    state.requests.lock().unwrap().push(request);
     state.arrived.notify_waiters();
 
     let SinkAnswer { status, headers } = answer.unwrap_or(SinkAnswer { status: 204, headers: Vec::new() });

@@ -11,6 +11,7 @@ use crate::delivery::message::{Message, MessageKind, enqueue};
 use crate::error::Error;
 use crate::modules::auth::session::is_verified;
 use crate::modules::customer::proof::contact_of;
+use crate::modules::otp_verification::sending::is_reachable;
 use crate::options::{ContactType, Options};
 use crate::workflows::steps::determine_contact_method::channel_of;
 use crate::workflows::steps::prepare_template_data::add_customer;
@@ -37,8 +38,8 @@ pub async fn to_proven_contacts(
     Ok(())
 }
 
-/// Sends a notice about the customer to one contact, which need not be theirs any more; none where the notice is disabled.
-/// `trigger_type` is the event that caused it.
+/// Sends a notice about the customer to one contact, which need not be theirs any more; none where the notice is disabled
+/// or `smsCountries` does not list the number's country. `trigger_type` is the event that caused it.
 ///
 /// # Errors
 /// When the template does not render, or a statement fails.
@@ -51,7 +52,7 @@ pub async fn to_contact(
     trigger_type: &str,
     variables: BTreeMap<&'static str, String>,
 ) -> Result<(), Error> {
-    if is_disabled(&cx.shared.options, kind) {
+    if is_disabled(&cx.shared.options, kind) || !is_reachable(cx, contact, to) {
         return Ok(());
     }
     let mut variables = variables;

@@ -25,6 +25,15 @@ pub enum Failure {
         /// Seconds to wait, if the answer said so.
         retry_after: Option<i64>,
     },
+    /// A text message service refused, with an error code of its own (Twilio's).
+    TextMessage {
+        /// The status of its answer, which decides.
+        status: u16,
+        /// Its code, such as 21211: for whoever reads the log.
+        code: u32,
+        /// Seconds to wait, if the answer said so.
+        retry_after: Option<i64>,
+    },
     /// No provider serves the channel (any more).
     NoProvider,
     /// The recipient is no address for this channel, or the message cannot be built.
@@ -47,6 +56,9 @@ impl fmt::Display for Failure {
             Self::SmtpMessage(code) => write!(formatter, "mail server refused the message with {code}"),
             Self::SmtpProtocol => formatter.write_str("mail server broke off or did not speak as expected"),
             Self::Http { status, .. } => write!(formatter, "answered with HTTP status {status}"),
+            Self::TextMessage { status, code, .. } => {
+                write!(formatter, "answered with HTTP status {status} and error {code}")
+            }
             Self::NoProvider => formatter.write_str("no provider serves the channel"),
             Self::Unsendable => formatter.write_str("cannot be sent to this recipient"),
             Self::Unreadable => formatter.write_str("payload cannot be opened"),
@@ -56,13 +68,36 @@ impl fmt::Display for Failure {
     }
 }
 
+/// Twilio's errors that say nothing but that this recipient cannot be reached: 21211 no valid number, 21408 a region that is not
+/// enabled, 21610 unsubscribed, 21612 and 21614 not reachable or no mobile, 21635 a landline.
+const UNREACHABLE_RECIPIENTS: [u32; 6] = [21211, 21408, 21610, 21612, 21614, 21635];
+
 impl Failure {
+    /// Whether the recipient alone is to blame, such as a customer's typing error: nothing that an operator must look at.
+    pub fn is_of_recipient(self) -> bool {
+        match self {
+            Self::SmtpMessage(_) | Self::Unsendable => true,
+            Self::TextMessage { code, .. } => UNREACHABLE_RECIPIENTS.contains(&code),
+            _ => false,
+        }
+    }
+
+    /// Seconds that the other side asked to wait.
+    fn retry_after(self) -> Option<i64> {
+        match self {
+            Self::Http { retry_after, .. } | Self::TextMessage { retry_after, .. } => retry_after,
+            _ => None,
+        }
+    }
+
     /// Whether the same message may go out at another time.
     fn may_pass(self) -> bool {
         match self {
             Self::Connection | Self::Timeout | Self::SmtpSession(_) | Self::SmtpProtocol | Self::NoProvider => true,
             Self::SmtpMessage(code) => code < 500,
-            Self::Http { status, .. } => status >= 500 || matches!(status, 408 | 429),
+            Self::Http { status, .. } | Self::TextMessage { status, .. } => {
+                status >= 500 || matches!(status, 408 | 429)
+            }
             Self::Unsendable | Self::Unreadable | Self::Expired | Self::Interrupted => false,
         }
     }
@@ -129,7 +164,7 @@ pub fn decide(policy: RetryPolicy, failure: Failure, attempt: Attempt) -> Decisi
         let left = expires_at.millis().saturating_sub(now.millis());
         wait = wait.min((left / 2).max(1000));
     }
-    if let Failure::Http { retry_after: Some(seconds), .. } = failure {
+    if let Some(seconds) = failure.retry_after() {
         wait = wait.max(seconds.max(0).saturating_mul(1000).min(longest));
     }
     let next = now.plus_millis(wait);
@@ -158,6 +193,7 @@ mod tests {
     #[test]
     fn a_failure_is_final_or_not_by_its_class() {
         let http = |status| Failure::Http { status, retry_after: None };
+        let text = |status, code| Failure::TextMessage { status, code, retry_after: None };
         for (failure, again) in [
             (Failure::Connection, true),
             (Failure::Timeout, true),
@@ -177,6 +213,17 @@ mod tests {
             (http(401), false),
             (http(404), false),
             (http(302), false),
+            (text(400, 21211), false),
+            (text(400, 21408), false),
+            (text(400, 21610), false),
+            (text(400, 21614), false),
+            (text(400, 30007), false),
+            (text(401, 20003), false),
+            (text(403, 20005), false),
+            (text(404, 20404), false),
+            (text(429, 20429), true),
+            (text(500, 20500), true),
+            (text(503, 20503), true),
             (Failure::NoProvider, true),
             (Failure::Unsendable, false),
             (Failure::Unreadable, false),
@@ -215,6 +262,29 @@ mod tests {
         for (retry_after, millis) in [(0, 4_000), (3, 4_000), (60, 60_000), (1_000_000, 3_600_000), (-5, 4_000)] {
             let failure = Failure::Http { status: 429, retry_after: Some(retry_after) };
             assert_eq!(wait(failure, attempt(1, None, 0)), Some(millis), "{retry_after}");
+            let failure = Failure::TextMessage { status: 429, code: 20429, retry_after: Some(retry_after) };
+            assert_eq!(wait(failure, attempt(1, None, 0)), Some(millis), "{retry_after} by text message");
+        }
+    }
+
+    /// Typing errors of customers wake nobody up; a shop's own mistakes do.
+    #[test]
+    fn a_recipient_is_to_blame_for_what_only_they_can_mend() {
+        let text = |code| Failure::TextMessage { status: 400, code, retry_after: None };
+        for (failure, is_of_recipient) in [
+            (Failure::SmtpMessage(550), true),
+            (Failure::Unsendable, true),
+            (text(21211), true),
+            (text(21408), true),
+            (text(21610), true),
+            (text(21614), true),
+            (text(21606), false),
+            (text(20003), false),
+            (Failure::Http { status: 400, retry_after: None }, false),
+            (Failure::SmtpSession(535), false),
+            (Failure::Expired, false),
+        ] {
+            assert_eq!(failure.is_of_recipient(), is_of_recipient, "{failure}");
         }
     }
 

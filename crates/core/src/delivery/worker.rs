@@ -301,7 +301,7 @@ impl Inner {
             return;
         }
         // A recipient that does not exist is the customer's typing error; for everything else someone must look.
-        if matches!(failure, Failure::SmtpMessage(_) | Failure::Unsendable) {
+        if failure.is_of_recipient() {
             tracing::warn!(outbox.id = id, channel, attempt = attempts, error = %failure, "Gave up message {id}: {failure}");
         } else {
             tracing::error!(outbox.id = id, channel, attempt = attempts, error = %failure, "Gave up message {id}: {failure}");

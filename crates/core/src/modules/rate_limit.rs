@@ -3,6 +3,8 @@
 //! A window is fixed: it begins with the first count and ends after its length. What a limit counts within a transaction that
 //! rolls back was never counted; where counting must outlive a failure, the caller commits first.
 
+pub mod channel_budget;
+
 use cr_db::Tx;
 use cr_db::models::cr_limit;
 use cr_types::timestamp::Timestamp;
@@ -10,7 +12,7 @@ use cr_types::timestamp::Timestamp;
 use crate::ctx::Ctx;
 use crate::error::Error;
 use crate::keys::Keys;
-use crate::options::{Limit, Rate};
+use crate::options::Limit;
 
 /// Takes one from every rate of a limit. `Some(seconds)` when one of them is used up: how long until its window ends.
 ///
@@ -61,59 +63,6 @@ pub async fn peek(tx: &mut Tx, name: &str, subject: &str, limit: &Limit, now: Ti
     Ok(None)
 }
 
-/// For whom a message of a channel is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Recipient {
-    /// A customer with a proven contact, or older than the demand for one.
-    Trusted,
-    /// Anybody else that a message goes to.
-    Open,
-    /// Nobody: it costs the same statements, but none of the budget, since nothing goes out.
-    Nobody,
-}
-
-/// Takes one message from the budget of a channel (`sendsPerChannel`), half of which is kept for trusted recipients.
-/// `Some(seconds)` when it is used up.
-///
-/// # Errors
-/// When a statement fails.
-pub async fn take_from_channel(
-    tx: &mut Tx,
-    limits: &[(String, Limit)],
-    channel: &str,
-    recipient: Recipient,
-    now: Timestamp,
-) -> Result<Option<i64>, Error> {
-    const NAME: &str = "sendsPerChannel";
-    let Some((_, limit)) = limits.iter().find(|(name, _)| name == channel) else { return Ok(None) };
-    let half: Vec<Rate> = limit.iter().map(|rate| Rate { count: rate.count.div_euclid(2), ..*rate }).collect();
-    let open = format!("{channel}:open");
-    // A message to nobody looks at the same budgets as one that goes out, and is refused with it; it only counts elsewhere,
-    // without an end.
-    let mut waiting = peek(tx, NAME, channel, limit, now).await?;
-    if recipient != Recipient::Trusted && waiting.is_none() {
-        waiting = peek(tx, NAME, &open, &half, now).await?;
-    }
-    if waiting.is_none() {
-        waiting = match recipient {
-            Recipient::Trusted => take(tx, NAME, channel, limit, now).await?,
-            Recipient::Open => match take(tx, NAME, &open, &half, now).await? {
-                None => take(tx, NAME, channel, limit, now).await?,
-                full => full,
-            },
-            Recipient::Nobody => {
-                let endless: Vec<Rate> = limit.iter().map(|rate| Rate { count: i64::MAX, ..*rate }).collect();
-                take(tx, NAME, "decoys:open", &endless, now).await?;
-                take(tx, NAME, "decoys", &endless, now).await?
-            }
-        };
-    }
-    if waiting.is_some() {
-        tracing::error!(channel, "The budget of all messages on {channel} is used up");
-    }
-    Ok(waiting)
-}
-
 /// Gives back what [`take`] took.
 ///
 /// # Errors
@@ -140,17 +89,14 @@ pub async fn forget(cx: &mut Ctx, subjects: &[(&str, String)]) -> Result<(), Err
             "sendsPerDestination" => &limits.sends_per_destination,
             "resets" => &limits.resets,
             "passwordChanges" => &limits.password_changes,
+            "loginFailures" => &limits.login_failures,
             _ => return sections.into_iter().chain(more).flatten().map(|it| it.resend_throttle_seconds).collect(),
         };
         limit.iter().map(|rate| rate.seconds).collect()
     };
     let mut keys = Vec::new();
     for (name, subject) in subjects {
-        if *name == "loginFailures" {
-            keys.push(format!("{name}:{subject}"));
-        } else {
-            keys.extend(windows(name).into_iter().map(|seconds| key(name, seconds, subject)));
-        }
+        keys.extend(windows(name).into_iter().map(|seconds| key(name, seconds, subject)));
     }
     keys.sort_unstable();
     keys.dedup();
@@ -168,7 +114,7 @@ pub fn address_subject(keys: &Keys, address: Option<&str>) -> Option<String> {
 }
 
 /// `name:window:subject`.
-fn key(name: &str, seconds: i64, subject: &str) -> String {
+pub(crate) fn key(name: &str, seconds: i64, subject: &str) -> String {
     format!("{name}:{seconds}:{subject}")
 }
 

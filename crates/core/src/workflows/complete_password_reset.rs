@@ -67,7 +67,7 @@ pub async fn run(app: &App, input: Input) -> Result<(), Error> {
         }
     }
     let subject = cx.shared.keys.contact_hmac(input.contact.as_str(), &stored.key());
-    login_failures::clear(&mut cx.tx, &subject).await?;
+    login_failures::clear(&mut cx, &subject).await?;
     cx.commit().await
 }
 

@@ -10,7 +10,7 @@ use crate::modules::account_deletion_request::service::AccountDeletionRequestSer
 use crate::modules::auth::credential::Identifier;
 use crate::modules::auth::token::OtpKind;
 use crate::modules::customer::{lookup, proof};
-use crate::modules::otp_verification::sending::{self, OtpSend, SentOtp, Target, is_reachable};
+use crate::modules::otp_verification::sending::{self, OtpSend, SentOtp, Target};
 use crate::modules::otp_verification::service::{Asker, OtpPurpose};
 use crate::modules::rate_limit;
 use crate::options::ContactType;
@@ -83,9 +83,6 @@ async fn find_target(
             return Err("no deletion of that account is planned");
         }
         let value = proof::contact_of(&customer, identifier.contact).unwrap_or(value).to_owned();
-        if !is_reachable(cx, identifier.contact, &value) {
-            return Err("smsCountries does not list the number's country");
-        }
         Ok(Target { customer, value })
     }))
 }

@@ -14,7 +14,9 @@ use crate::events::{self, Event};
 use crate::modules::auth::credential::Identifier;
 use crate::modules::auth::session::{self, CUSTOMER};
 use crate::modules::auth::token::{self, ResetClaims};
-use crate::modules::rate_limit::{self, Recipient};
+use crate::modules::otp_verification::sending::is_reachable;
+use crate::modules::rate_limit;
+use crate::modules::rate_limit::channel_budget::{Recipient, take_from_channel};
 use crate::options::ContactType;
 use crate::subscribers::password_reset::{self, PasswordReset};
 use crate::workflows::login::not_enabled;
@@ -55,7 +57,10 @@ pub async fn run(app: &App, input: Input) -> Result<(), Error> {
     let subject = cx.shared.keys.contact_hmac(input.contact.as_str(), &identifier.key());
     let limit = options.limits.resets.clone();
     rate_limit::take_or_refuse(&mut cx.tx, "resets", &subject, &limit, cx.now).await?;
-    let found = find_customer_by_email::run(&mut cx, &identifier).await?.filter(|_| input.actor_type == CUSTOMER);
+    let is_reachable = is_reachable(&cx, input.contact, &identifier.key());
+    let found = find_customer_by_email::run(&mut cx, &identifier)
+        .await?
+        .filter(|_| input.actor_type == CUSTOMER && is_reachable);
     // Looked up for nobody too: one statement more for a known account would tell.
     let nobody = CustomerId::generate(cx.now, cx.bytes());
     let id = found.as_ref().and_then(|found| found.identity.customer_id()).unwrap_or(nobody);
@@ -116,7 +121,7 @@ async fn take_send(cx: &mut Ctx, input: &Input, goes_out: bool, customer: Option
         None => Recipient::Nobody,
     };
     let channel = password_reset::channel(input.contact);
-    match rate_limit::take_from_channel(&mut cx.tx, &limits.sends_per_channel, channel, recipient, cx.now).await? {
+    match take_from_channel(cx, channel, recipient).await? {
         None => Ok(()),
         Some(seconds) => Err(rate_limit::refusal(seconds)),
     }

@@ -16,7 +16,7 @@ use crate::modules::auth::token::{AuthClaims, OtpKind};
 use crate::modules::customer::{lookup, proof};
 use crate::modules::otp_verification::guess;
 use crate::modules::otp_verification::sending::{
-    self, OtpSend, SentOtp, Target, is_reachable, refuse, throttle, unreachable,
+    self, NOT_LISTED, OtpSend, SentOtp, Target, is_reachable, refuse, throttle, unreachable,
 };
 use crate::modules::otp_verification::service::{self, Asker, OtpPurpose};
 use crate::modules::rate_limit;
@@ -195,7 +195,7 @@ fn may_receive(cx: &Ctx, customer: Customer, contact: ContactType) -> Result<Tar
         return Err("the contact is verified already");
     }
     if !is_reachable(cx, contact, &value) {
-        return Err("smsCountries does not list the number's country");
+        return Err(NOT_LISTED);
     }
     Ok(Target { customer, value })
 }

@@ -60,7 +60,7 @@ pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
     cx.step("update-contact")?;
     proof::prove(&mut cx, &mut customer, contact, &value).await?;
     let identifier = cx.shared.keys.contact_hmac(contact.as_str(), &proof::canonical(&cx, contact, &value));
-    login_failures::clear(&mut cx.tx, &identifier).await?;
+    login_failures::clear(&mut cx, &identifier).await?;
     cx.step("send-notification")?;
     let event = Event::CustomerContactChanged { id: customer.id.clone(), contact };
     tell(&mut cx, &before, contact, &undo, event.name()).await?;

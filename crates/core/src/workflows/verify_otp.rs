@@ -63,7 +63,7 @@ pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
     let stored = if contact == ContactType::Phone { &canonical } else { &value };
     proof::prove(&mut cx, &mut customer, contact, stored).await?;
     let identifier = cx.shared.keys.contact_hmac(contact.as_str(), &canonical);
-    login_failures::clear(&mut cx.tx, &identifier).await?;
+    login_failures::clear(&mut cx, &identifier).await?;
     let login = match input.claims.filter(|_| own) {
         Some(claims) => login_token(&mut cx, app.db.has_mfa_factors(), &customer, contact, &claims).await?,
         None => None,

@@ -4,6 +4,7 @@
 
 mod events;
 mod outbox;
+mod sms;
 mod smtp;
 mod stage;
 mod template;

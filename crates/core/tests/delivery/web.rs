@@ -1,9 +1,8 @@
-//! Messages by HTTP: `webhook` and `twilio`.
+//! Messages by HTTP: `webhook`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cr_core::delivery::message;
-use cr_core::providers::notification::twilio::TwilioOptions;
 use cr_core::providers::notification::webhook::WebhookOptions;
 use cr_core::providers::notification::{ProviderOptions, ProviderSettings};
 use cr_testkit::webhook_sink::SinkAnswer;
@@ -116,76 +115,5 @@ both! {
         let requests = sink.requests();
         assert_eq!(requests.len(), 3);
         assert!(requests.iter().all(|request| request.body == requests[0].body), "a repeat is the same");
-    }
-
-    async fn a_text_message_goes_to_twilio_as_a_form(database: TestDatabase) {
-        let stage = stage(database).await;
-        let sink = WebhookSink::start().await;
-        sink.answer_next(&[SinkAnswer { status: 201, headers: Vec::new() }]);
-        enqueue_text(&stage).await;
-        let settings = twilio(&sink);
-        stage.worker_with(&[settings]).run_once().await.unwrap();
-        assert_eq!(stage.rows().await, [("delivered".to_owned(), 1, String::new(), false)]);
-        let request = sink.requests().remove(0);
-        assert_eq!(request.path, "/2010-04-01/Accounts/AC1/Messages.json");
-        let credentials = format!("Basic {}", STANDARD.encode("AC1:token"));
-        assert_eq!(request.header("authorization"), Some(credentials.as_str()));
-        assert_eq!(request.header("content-type"), Some("application/x-www-form-urlencoded"));
-        assert_eq!(
-            request.body,
-            "To=%2B15550001111&From=%2B15550002222&Body=135790+is+your+verification+code.+It+is+valid+for+15+minutes.\
-             +Do+not+share+it+with+anyone."
-        );
-    }
-
-    /// Twilio's answers by what they mean for the message: sent, never, or later and not before it said.
-    async fn twilios_answer_decides_what_becomes_of_a_text_message(database: TestDatabase) {
-        let stage = stage(database).await;
-        for (number, (status, headers, row)) in (0..).zip([
-            (201, vec![], ("delivered", "", false)),
-            // 21211 an invalid number, 21610 an unsubscribed one: code and status 400.
-            (400, vec![], ("dead", "answered with HTTP status 400", false)),
-            // 20003: the operator's credentials are wrong.
-            (401, vec![], ("dead", "answered with HTTP status 401", false)),
-            // 20429, with the seconds to wait.
-            (429, vec![("retry-after", "90".to_owned())], ("pending", "answered with HTTP status 429", true)),
-            (500, vec![], ("pending", "answered with HTTP status 500", true)),
-            (503, vec![], ("pending", "answered with HTTP status 503", true)),
-            (307, vec![("location", "http://127.0.0.1:9/".to_owned())], ("dead", "answered with HTTP status 307", false)),
-        ]) {
-            let sink = WebhookSink::start().await;
-            sink.answer_next(&[SinkAnswer { status, headers }]);
-            stage.database.sql("delete from cr_outbox").await;
-            let mut cx = stage.app.begin().await.unwrap();
-            let message = stage.message("sms", "+15550001111", &format!("key {number}"));
-            message::enqueue(&mut cx, message).await.unwrap();
-            cx.commit().await.unwrap();
-            let worker = stage.worker_with(&[twilio(&sink)]);
-            worker.run_once().await.unwrap();
-            let (is, attempts, error, payload) = stage.rows().await.remove(0);
-            assert_eq!((is.as_str(), attempts, error.as_str(), payload), (row.0, 1, row.1, row.2), "{status}");
-            if status == 429 {
-                stage.clock.advance_seconds(89);
-                assert_eq!(worker.run_once().await.unwrap(), 0, "not before it said");
-                stage.clock.advance_seconds(1);
-                assert_eq!(worker.run_once().await.unwrap(), 1);
-                assert_eq!(stage.rows().await.remove(0).0, "delivered");
-            }
-        }
-    }
-}
-
-/// Twilio's provider with the sink in Twilio's place.
-fn twilio(sink: &WebhookSink) -> ProviderSettings {
-    ProviderSettings {
-        id: "twilio".to_owned(),
-        channels: vec!["sms".to_owned()],
-        options: ProviderOptions::Twilio(TwilioOptions {
-            account_sid: "AC1".to_owned(),
-            auth_token: SecretString::from("token".to_owned()),
-            from: "+15550002222".to_owned(),
-            base_url: format!("{}/", sink.url()),
-            ca_file: None,
-        }),
     }
 }

@@ -11,6 +11,7 @@ mod auth;
 mod health;
 mod journey;
 mod limits;
+mod sameness;
 mod stage;
 mod store;
 mod token_kinds;

@@ -177,3 +177,21 @@ pub(crate) fn claims_of(actor_type: &str, actor_id: &str, identity: &str) -> Aut
 pub(crate) async fn good_login(server: &TestServer) -> Answer {
     login(server, EMAIL, PASSWORD).await
 }
+
+/// Asks for a link and reads its token out of the message.
+pub(crate) async fn reset_token(server: &TestServer, key: &str, contact: &str) -> String {
+    server.clear_inbox();
+    let answer = server.post("/auth/customer/emailpass/reset-password", None, json!({key: contact})).await;
+    assert_eq!(answer.status.as_u16(), 201, "{}", answer.text);
+    let inbox = server.state.http.inbox.clone().unwrap();
+    let in_link = regex::Regex::new(r"token=(eyJ[A-Za-z0-9_.-]+)").unwrap();
+    for _ in 0..2000 {
+        if let Some(message) = inbox.messages().iter().find(|message| message.to == contact) {
+            let text = serde_json::to_string(message).unwrap();
+            return in_link.captures(&text).unwrap_or_else(|| panic!("no link in {text}"))[1].to_owned();
+        }
+        server.app.shared.wake.notify_one();
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    panic!("no link came to {contact}");
+}

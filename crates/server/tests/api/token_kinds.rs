@@ -7,14 +7,14 @@ use cr_core::keys::Keys;
 use cr_core::modules::auth::token::{self, OtpKind, OtpToken, ResetClaims};
 use cr_core::modules::customer::undo::{Channel, Undo};
 use cr_core::workflows::create_api_key::ApiKeyType;
-use cr_server::routes::{Gate, TABLE};
+use cr_server::routes::{Gate, Limiter, TABLE};
 use cr_types::ids::{CustomerId, OtpId};
 use cr_types::timestamp::Timestamp;
 use http::Method;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use crate::stage::{EMAIL, PHONE, claims, claims_of, request, stage, verified};
+use crate::stage::{EMAIL, PHONE, claims, claims_of, prove, request, schedule_deletion, stage, verified};
 use crate::support::TestServer;
 
 /// The secret that [`crate::support::DEVELOPMENT`] signs with.
@@ -28,6 +28,21 @@ const TAKE_CODES: [(&str, &str); 4] = [
     ("/store/customers/me/contact/verify", "contact_change"),
     ("/store/customers/account-deletion/confirm", "deletion"),
     ("/store/customers/account-deletion/cancel-confirm", "cancellation"),
+];
+
+/// The other rows that anybody may call with a token in the body or as bearer, each looked at by itself.
+const TAKE_OTHERS: [&str; 3] =
+    ["/auth/session", "/auth/{actor_type}/{auth_provider}/update", "/store/customers/contact/undo"];
+/// The rows that anybody may call and that take no token, or none that they need.
+const TAKE_NONE: [&str; 8] = [
+    "/auth/{actor_type}/{auth_provider}",
+    "/auth/{actor_type}/{auth_provider}/callback",
+    "/auth/{actor_type}/{auth_provider}/register",
+    "/auth/{actor_type}/{auth_provider}/reset-password",
+    "/store/customers/otp/send",
+    "/store/customers/account-deletion/cancel-request",
+    "/health",
+    "/health/ready",
 ];
 
 /// Every row of the route table that somebody must pass a gate for, and one path that is not ours: a new row is tested by being
@@ -222,6 +237,48 @@ cr_testkit::both! {
         server.stop().await;
     }
 
+    /// A code that was read out of a mail or off a telephone works for what its message says and for nothing else.
+    async fn a_live_code_opens_no_other_door(database: TestDatabase) {
+        let (server, _) = stage(&database, &[]).await;
+        let known = verified(&server).await;
+        let login = Some(known.login.as_str());
+        let (changing, _) = server.customer("carol@example.com", "+15550000003").await;
+        let changing = prove(&server, &changing, "email_verification", "carol@example.com").await.field("/token");
+        let changing = Some(changing.as_str());
+        let (leaving, id) = server.customer("dan@example.com", "+15550000004").await;
+        prove(&server, &leaving, "email_verification", "dan@example.com").await;
+        schedule_deletion(&database, &id).await;
+        server.clear_inbox();
+        let mut codes = Vec::new();
+        for (kind, path, bearer, body, to) in [
+            ("verify", "/store/customers/otp/send", login, json!({"type": "phone_verification", "phone": PHONE}), PHONE),
+            ("contact_change", "/store/customers/me/contact", changing, json!({"phone": "+15550000005"}), "+15550000005"),
+            ("cancellation", "/store/customers/account-deletion/cancel-request", None, json!({"email": "dan@example.com"}), "dan@example.com"),
+            ("deletion", "/store/customers/account-deletion/request", login, json!({}), EMAIL),
+        ] {
+            let token = server.post(path, bearer, body).await.field("/token");
+            codes.push((kind, token, server.code_to(to).await));
+        }
+        let bring = async |path: &str, token: &str, code: &str| {
+            let bearer = if path == "/store/customers/me/contact/verify" { changing } else { None };
+            let answer = server.post(path, bearer, json!({"token": token, "code": code})).await;
+            (answer.status.as_u16(), answer.text)
+        };
+        for (kind, token, code) in &codes {
+            for (path, own) in TAKE_CODES.iter().filter(|(_, own)| own != kind) {
+                let (status, text) = bring(path, token, code).await;
+                assert_eq!(status, 401, "{kind} at {path}, which takes {own}: {text}");
+            }
+        }
+        // None of that used anything up. The deletion comes last, since it ends the session.
+        for (kind, token, code) in &codes {
+            let (path, _) = TAKE_CODES.iter().find(|(_, own)| own == kind).unwrap();
+            let (status, text) = bring(path, token, code).await;
+            assert_eq!(status, 200, "{kind} at {path}: {text}");
+        }
+        server.stop().await;
+    }
+
     /// As a cookie a token opens nothing, and a cookie of another secret neither.
     async fn nothing_but_a_session_passes_as_a_cookie(database: TestDatabase) {
         let (server, _) = stage(&database, &[]).await;
@@ -274,4 +331,26 @@ cr_testkit::both! {
 async fn session_of(server: &TestServer, token: &str) -> String {
     let answer = server.post("/auth/session", Some(token), json!({})).await;
     format!("{} {}", answer.status.as_u16(), answer.text)
+}
+
+/// A row that is new in the table says here which kind of token it takes, or nobody tries the others at it.
+#[test]
+fn every_row_without_a_gate_is_known() {
+    for route in
+        TABLE.iter().filter(|route| matches!(route.gate, Gate::Public | Gate::OptionalCustomer | Gate::BearerActor))
+    {
+        let takes_code = TAKE_CODES.iter().any(|(path, _)| *path == route.path);
+        let lists = [takes_code, TAKE_OTHERS.contains(&route.path), TAKE_NONE.contains(&route.path)];
+        assert_eq!(
+            lists.iter().filter(|is_in| **is_in).count(),
+            1,
+            "{} {} must be in one list",
+            route.method,
+            route.path
+        );
+    }
+    for route in TABLE {
+        let counts_guesses = route.limiters.contains(&Limiter::MaxAttempts);
+        assert_eq!(TAKE_CODES.iter().any(|(path, _)| *path == route.path), counts_guesses, "{}", route.path);
+    }
 }

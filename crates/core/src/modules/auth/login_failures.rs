@@ -3,22 +3,27 @@
 //! The check runs before hashing and only reads; a failure is counted after it. So many parallel guesses may pass the check
 //! together, at most as many as the hash queue holds.
 
+use cr_db::Tx;
 use cr_db::models::cr_limit::{self, LimitRow};
 use cr_types::timestamp::Timestamp;
 
 use crate::app::App;
+use crate::ctx::Ctx;
 use crate::error::Error;
 use crate::modules::rate_limit;
-use crate::options::Rate;
+use crate::options::{Limit, Rate};
 
 /// Days that an address stays known to an identifier after a good login.
 const KNOWN_SECONDS: i64 = 30 * 24 * 3600;
 /// A good login renews its address at most so often, so that most logins write nothing.
 const KNOWN_RENEWAL_SECONDS: i64 = 24 * 3600;
+/// The name of the limit on an identifier.
+const NAME: &str = "loginFailures";
 
 /// One login attempt as the limits see it.
 pub struct Attempt {
-    identifier_key: String,
+    /// A counter for each rate of `loginFailures`, in their order.
+    failure_keys: Vec<String>,
     known_key: Option<String>,
     address_subject: Option<String>,
     has_failures: bool,
@@ -31,7 +36,7 @@ pub struct Attempt {
 /// 429 when not; the right password too is not even hashed then.
 pub async fn check(app: &App, identifier: &str, address: Option<&str>, now: Timestamp) -> Result<Attempt, Error> {
     let limits = &app.shared.options.limits;
-    let identifier_key = format!("loginFailures:{identifier}");
+    let failure_keys = keys(&limits.login_failures, identifier);
     let address_subject = rate_limit::address_subject(&app.shared.keys, address);
     let known_key = address_subject.as_ref().map(|address| format!("loginKnown:{identifier}:{address}"));
     let mut tx = app.db.read().await?;
@@ -43,47 +48,62 @@ pub async fn check(app: &App, identifier: &str, address: Option<&str>, now: Time
             return Err(rate_limit::refusal(seconds));
         }
     }
-    let known = known_key.as_deref().unwrap_or(&identifier_key);
-    let rows = cr_limit::list(&mut tx, [&identifier_key, known, known]).await?;
+    let rows = list(&mut tx, failure_keys.iter().chain(&known_key)).await?;
     tx.commit().await?;
-    let failures = rows.iter().find(|row| row.key == identifier_key);
-    let known_row = rows.iter().find(|row| Some(&row.key) == known_key.as_ref() && row.resets_at > now);
-    if known_row.is_none() {
-        refuse_blocked(failures, now)?;
+    let (known, failures): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| Some(&row.key) == known_key.as_ref());
+    let known = known.first().filter(|row| row.resets_at > now);
+    if known.is_none() {
+        refuse_blocked(&failures, now)?;
     }
     Ok(Attempt {
-        has_failures: failures.is_some(),
-        is_known_fresh: known_row
+        has_failures: !failures.is_empty(),
+        is_known_fresh: known
             .is_some_and(|row| row.resets_at > now.plus_seconds(KNOWN_SECONDS - KNOWN_RENEWAL_SECONDS)),
-        identifier_key,
+        failure_keys,
         known_key,
         address_subject,
     })
 }
 
-/// 429 while the identifier is shut.
+/// The counters of an identifier, one a rate.
+fn keys(limit: &Limit, identifier: &str) -> Vec<String> {
+    limit.iter().map(|rate| rate_limit::key(NAME, rate.seconds, identifier)).collect()
+}
+
+/// The counters that there are, three a round trip; one trip unless `loginFailures` is a list.
+async fn list(tx: &mut Tx, keys: impl Iterator<Item = &String>) -> Result<Vec<LimitRow>, Error> {
+    let keys: Vec<&str> = keys.map(String::as_str).collect();
+    let mut rows = Vec::new();
+    for three in keys.chunks(3) {
+        let [first, ..] = three else { continue };
+        let at = |position: usize| three.get(position).unwrap_or(first);
+        rows.extend(cr_limit::list(tx, [first, at(1), at(2)]).await?);
+    }
+    Ok(rows)
+}
+
+/// 429 while the identifier is shut, by whichever of its rates.
 ///
 /// # Errors
-/// Then.
-fn refuse_blocked(failures: Option<&LimitRow>, now: Timestamp) -> Result<(), Error> {
-    match failures.and_then(|row| row.blocked_until).filter(|until| *until > now) {
+/// Then, with the longest wait.
+fn refuse_blocked(failures: &[LimitRow], now: Timestamp) -> Result<(), Error> {
+    match failures.iter().filter_map(|row| row.blocked_until).filter(|until| *until > now).max() {
         Some(until) => Err(rate_limit::refusal(until.seconds_after(now))),
         None => Ok(()),
     }
 }
 
-/// Counts a wrong password or an unknown identifier, and shuts the identifier for a while once it is over its limit.
+/// Counts a wrong password or an unknown identifier, and shuts the identifier for a while once it is over one of its rates.
 ///
 /// # Errors
 /// When a statement fails.
 pub async fn count(app: &App, attempt: &Attempt, now: Timestamp) -> Result<(), Error> {
     let limits = &app.shared.options.limits;
     let mut tx = app.db.begin().await?;
-    if let Some(rate) = limits.login_failures.first() {
-        let ends = now.plus_seconds(rate.seconds);
-        let row = cr_limit::take(&mut tx, &attempt.identifier_key, i64::MAX, ends, now).await?;
+    for (rate, key) in limits.login_failures.iter().zip(&attempt.failure_keys) {
+        let row = cr_limit::take(&mut tx, key, i64::MAX, now.plus_seconds(rate.seconds), now).await?;
         if let Some(seconds) = row.and_then(|row| delay(row.count, *rate, limits.login_delay)) {
-            cr_limit::block(&mut tx, &attempt.identifier_key, now.plus_seconds(seconds), now).await?;
+            cr_limit::block(&mut tx, key, now.plus_seconds(seconds), now).await?;
         }
     }
     if let Some(subject) = &attempt.address_subject {
@@ -112,7 +132,7 @@ pub async fn forgive(app: &App, attempt: &Attempt, now: Timestamp) -> Result<(),
     }
     let mut tx = app.db.begin().await?;
     if attempt.has_failures {
-        cr_limit::clear(&mut tx, &attempt.identifier_key).await?;
+        forget(&mut tx, &attempt.failure_keys).await?;
     }
     if let Some(known) = attempt.known_key.as_ref().filter(|_| remembers) {
         cr_limit::clear(&mut tx, known).await?;
@@ -126,8 +146,17 @@ pub async fn forgive(app: &App, attempt: &Attempt, now: Timestamp) -> Result<(),
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn clear(tx: &mut cr_db::Tx, identifier: &str) -> Result<(), Error> {
-    Ok(cr_limit::clear(tx, &format!("loginFailures:{identifier}")).await?)
+pub async fn clear(cx: &mut Ctx, identifier: &str) -> Result<(), Error> {
+    let keys = keys(&cx.shared.options.limits.login_failures, identifier);
+    forget(&mut cx.tx, &keys).await
+}
+
+/// Deletes counters one by one, in the order in which [`count`] takes them, so that the two never wait for each other.
+async fn forget(tx: &mut Tx, keys: &[String]) -> Result<(), Error> {
+    for key in keys {
+        cr_limit::clear(tx, key).await?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::ctx::Ctx;
 use crate::error::Error;
 use crate::keys::Keys;
 use crate::modules::auth::token::{self, AuthClaims};
-use crate::modules::rate_limit::Recipient;
+use crate::modules::rate_limit::channel_budget::Recipient;
 use crate::options::{ContactType, Options};
 
 /// What Medusa calls a shop's customer.

@@ -18,10 +18,14 @@ use crate::modules::auth::session;
 use crate::modules::auth::token::OtpKind;
 use crate::modules::otp_verification::guess;
 use crate::modules::otp_verification::service::{Asker, NewOtp, OtpPurpose};
-use crate::modules::rate_limit::{self, Recipient};
+use crate::modules::rate_limit;
+use crate::modules::rate_limit::channel_budget::{Recipient, take_from_channel};
 use crate::options::{ContactType, OtpSection, Rate};
 use crate::workflows::steps::send_notification::Notification;
 use crate::workflows::steps::{generate_contact_change_otp, generate_otp, load_template, prepare_template_data};
+
+/// Why nothing goes to a number, for the developer's log.
+pub const NOT_LISTED: &str = "smsCountries does not list the number's country";
 
 /// A customer and the contact that a code goes to.
 pub struct Target {
@@ -92,11 +96,15 @@ pub struct SentOtp {
     pub expires_at: Timestamp,
 }
 
-/// Counts, makes the code and enqueues the message.
+/// Counts, makes the code and enqueues the message. A number whose country `smsCountries` does not list gets a decoy: a caller
+/// that may tell looks first.
 ///
 /// # Errors
 /// 429 over a limit, and then nothing of it was counted once the caller rolls back; or when a statement fails.
-pub async fn send(cx: &mut Ctx, send: OtpSend<'_>) -> Result<SentOtp, Error> {
+pub async fn send(cx: &mut Ctx, mut send: OtpSend<'_>) -> Result<SentOtp, Error> {
+    if send.target.as_ref().is_ok_and(|target| !is_reachable(cx, send.contact, &target.value)) {
+        send.target = Err(NOT_LISTED);
+    }
     let shared = Arc::clone(&cx.shared);
     let subject = send.asker.subject(&shared.keys);
     let destination = match &send.target {
@@ -166,8 +174,7 @@ async fn take_limits(cx: &mut Ctx, send: &OtpSend<'_>, subject: &str, destinatio
         Ok(_) => Recipient::Open,
         Err(_) => Recipient::Nobody,
     };
-    let limits = &limits.sends_per_channel;
-    refuse(rate_limit::take_from_channel(&mut cx.tx, limits, send.channel, recipient, cx.now).await?)
+    refuse(take_from_channel(cx, send.channel, recipient).await?)
 }
 
 /// What `sendsPerDestination` counts by. Each kind of asker has its own counters, so that sends by a customer's id and sends by

@@ -53,14 +53,48 @@ pub(super) fn address(text: &str, key: &'static str) -> Result<Url, OptionProble
 
 /// 2xx is delivered; everything else by its status, with `Retry-After`.
 pub(super) fn outcome(answer: Result<Response, reqwest::Error>, now: Timestamp) -> Result<(), Failure> {
-    let response = answer.map_err(|error| failure(&error))?;
+    match refusal(&self::answer(answer)?, now) {
+        None => Ok(()),
+        Some(Refused { status, retry_after }) => Err(Failure::Http { status, retry_after }),
+    }
+}
+
+/// An answer that is no 2xx.
+pub(super) struct Refused {
+    /// The status.
+    pub(super) status: u16,
+    /// Seconds to wait, if the answer said so.
+    pub(super) retry_after: Option<i64>,
+}
+
+/// The answer, if one came.
+///
+/// # Errors
+/// The class of why none did.
+pub(super) fn answer(answer: Result<Response, reqwest::Error>) -> Result<Response, Failure> {
+    answer.map_err(|error| failure(&error))
+}
+
+/// What an answer refuses; `None` for 2xx.
+pub(super) fn refusal(response: &Response, now: Timestamp) -> Option<Refused> {
     let status = response.status();
     if status.is_success() {
-        return Ok(());
+        return None;
     }
     let header = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-    let retry_after = header.and_then(|value| retry_after(value, now));
-    Err(Failure::Http { status: status.as_u16(), retry_after })
+    Some(Refused { status: status.as_u16(), retry_after: header.and_then(|value| retry_after(value, now)) })
+}
+
+/// A body of at most so many bytes; `None` when it is longer or breaks off. What is too much is not even received.
+pub(super) async fn read_up_to(mut response: Response, bytes: usize) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.ok()? {
+        if body.len() + chunk.len() > bytes {
+            return None;
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Some(body)
 }
 
 /// The class of a request that got no answer.

@@ -11,6 +11,7 @@ use cr_core::delivery::template::Templates;
 use cr_core::keys::Keys;
 use cr_core::modules::auth::token::{self, AuthClaims};
 use cr_core::modules::customer::{Customer, Session};
+use cr_core::modules::rate_limit::channel_budget::BudgetAlarms;
 use cr_core::options::Options;
 use cr_core::password::{Algorithm, HashParams, HashPool};
 use cr_testkit::TestDatabase;
@@ -153,6 +154,7 @@ impl Server {
             options,
             env: cr_testkit::env(1).0,
             wake: Notify::new(),
+            budget_alarms: BudgetAlarms::default(),
             faults: None,
         };
         let hashes = Arc::new(HashPool::new(1, Algorithm::Scrypt(HashParams::default())));

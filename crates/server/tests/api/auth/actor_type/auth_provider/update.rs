@@ -2,38 +2,22 @@
 
 use serde_json::json;
 
-use crate::stage::{EMAIL, PHONE, claims_of, good_login, login, prove, schedule_deletion, stage, told, verified};
-use crate::support::{PASSWORD, TestServer};
+use crate::stage::{
+    EMAIL, PHONE, claims_of, good_login, login, prove, reset_token, schedule_deletion, stage, told, verified,
+};
+use crate::support::PASSWORD;
 
 const DOOR: &str = "/auth/customer/emailpass/update";
 const NEW: &str = "N3w-and-better";
 const INVALID: &str = r#"401 {"type":"unauthorized","message":"Invalid token"}"#;
 const DONE: &str = r#"200 {"message":"Password reset successfully","success":true}"#;
 
-/// Asks for a link and reads its token out of the message.
-async fn link(server: &TestServer, key: &str, contact: &str) -> String {
-    server.clear_inbox();
-    let answer = server.post("/auth/customer/emailpass/reset-password", None, json!({key: contact})).await;
-    assert_eq!(answer.status.as_u16(), 201, "{}", answer.text);
-    let inbox = server.state.http.inbox.clone().unwrap();
-    let in_link = regex::Regex::new(r"token=(eyJ[A-Za-z0-9_.-]+)").unwrap();
-    for _ in 0..2000 {
-        if let Some(message) = inbox.messages().iter().find(|message| message.to == contact) {
-            let text = serde_json::to_string(message).unwrap();
-            return in_link.captures(&text).unwrap_or_else(|| panic!("no link in {text}"))[1].to_owned();
-        }
-        server.app.shared.wake.notify_one();
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
-    panic!("no link came to {contact}");
-}
-
 cr_testkit::both! {
     /// The link works once, and what it sets is the password from then on.
     async fn a_link_sets_the_password_once(database: TestDatabase) {
         let (server, _) = stage(&database, &[]).await;
         verified(&server).await;
-        let token = link(&server, "email", EMAIL).await;
+        let token = reset_token(&server, "email", EMAIL).await;
         let body = json!({"email": EMAIL, "password": NEW});
         assert_eq!(told(&server.post(DOOR, Some(&token), body.clone()).await), DONE);
         assert_eq!(told(&server.post(DOOR, Some(&token), body).await), INVALID);
@@ -46,13 +30,13 @@ cr_testkit::both! {
     async fn only_the_newest_link_counts_and_for_fifteen_minutes(database: TestDatabase) {
         let (server, clock) = stage(&database, &[]).await;
         verified(&server).await;
-        let old = link(&server, "email", EMAIL).await;
-        let new = link(&server, "email", EMAIL).await;
+        let old = reset_token(&server, "email", EMAIL).await;
+        let new = reset_token(&server, "email", EMAIL).await;
         let body = json!({"email": EMAIL, "password": NEW});
         assert_eq!(told(&server.post(DOOR, Some(&old), body.clone()).await), INVALID);
         clock.advance_seconds(900);
         assert_eq!(told(&server.post(DOOR, Some(&new), body.clone()).await), INVALID);
-        let newest = link(&server, "email", EMAIL).await;
+        let newest = reset_token(&server, "email", EMAIL).await;
         clock.advance_seconds(899);
         assert_eq!(told(&server.post(DOOR, Some(&newest), body).await), DONE);
         server.stop().await;
@@ -64,8 +48,8 @@ cr_testkit::both! {
         let known = verified(&server).await;
         server.customer("bob@example.com", "+15557654321").await;
         prove(&server, &known.login, "phone_verification", PHONE).await;
-        let bobs = link(&server, "email", "bob@example.com").await;
-        let by_email = link(&server, "identifier", EMAIL).await;
+        let bobs = reset_token(&server, "email", "bob@example.com").await;
+        let by_email = reset_token(&server, "identifier", EMAIL).await;
         let body = |key: &str, value: &str| json!({key: value, "password": NEW});
         for (name, door, token, body) in [
             ("none", DOOR, None, body("email", EMAIL)),
@@ -88,7 +72,7 @@ cr_testkit::both! {
     async fn what_is_wrong_besides_the_token_is_told(database: TestDatabase) {
         let (server, _) = stage(&database, &[]).await;
         verified(&server).await;
-        let token = link(&server, "email", EMAIL).await;
+        let token = reset_token(&server, "email", EMAIL).await;
         let one = r#"400 {"type":"invalid_data","message":"Provide exactly one of: identifier, email, phone, email_or_phone"}"#;
         for (body, expected) in [
             (json!({"email": EMAIL}), r#"401 {"type":"unauthorized","message":"Unauthorized"}"#),
@@ -109,7 +93,7 @@ cr_testkit::both! {
         let known = verified(&server).await;
         let session = server.post("/auth/session", Some(&known.login), json!({})).await;
         let cookie = session.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
-        let token = link(&server, "email", EMAIL).await;
+        let token = reset_token(&server, "email", EMAIL).await;
         assert_eq!(told(&server.post(DOOR, Some(&token), json!({"email": EMAIL, "password": NEW})).await), DONE);
         let out = r#"401 {"message":"Unauthorized"}"#;
         for token in [&known.login, &known.registration] {
@@ -131,7 +115,7 @@ cr_testkit::both! {
     async fn a_reset_proves_its_channel_and_clears_an_unproven_one(database: TestDatabase) {
         let (server, _) = stage(&database, &[]).await;
         let (_, id) = server.customer(EMAIL, PHONE).await;
-        let token = link(&server, "email", EMAIL).await;
+        let token = reset_token(&server, "email", EMAIL).await;
         assert_eq!(told(&server.post(DOOR, Some(&token), json!({"email": EMAIL, "password": NEW})).await), DONE);
         let fresh = login(&server, EMAIL, NEW).await.field("/token");
         let me = server.get("/store/customers/me?fields=id,email,phone,email_verified,phone_verified", Some(&fresh)).await;
@@ -147,7 +131,7 @@ cr_testkit::both! {
         let (server, _) = stage(&database, &[]).await;
         let known = verified(&server).await;
         prove(&server, &known.login, "phone_verification", PHONE).await;
-        let token = link(&server, "phone", PHONE).await;
+        let token = reset_token(&server, "phone", PHONE).await;
         assert_eq!(told(&server.post(DOOR, Some(&token), json!({"phone": PHONE, "password": NEW})).await), DONE);
         for body in [json!({"email": EMAIL}), json!({"phone": PHONE})] {
             for (password, status) in [(PASSWORD, 401), (NEW, 200)] {
@@ -165,7 +149,7 @@ cr_testkit::both! {
         let (server, _) = stage(&database, &[]).await;
         let known = verified(&server).await;
         schedule_deletion(&database, &known.id).await;
-        let token = link(&server, "email", EMAIL).await;
+        let token = reset_token(&server, "email", EMAIL).await;
         assert_eq!(told(&server.post(DOOR, Some(&token), json!({"email": EMAIL, "password": NEW})).await), DONE);
         assert_eq!(login(&server, EMAIL, NEW).await.field("/code"), "account_deletion_pending");
         server.stop().await;
