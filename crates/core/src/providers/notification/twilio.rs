@@ -13,7 +13,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use crate::delivery::retry::Failure;
-use crate::providers::notification::{NotificationProvider, OptionProblem, Outgoing, Sending, web};
+use crate::providers::notification::web::{self, Refused};
+use crate::providers::notification::{NotificationProvider, OptionProblem, Outgoing, Sending};
 
 /// The end of a send, to the last byte of the answer that is read.
 pub const TWILIO_TIMEOUT: Duration = Duration::from_secs(20);
@@ -89,7 +90,10 @@ impl Twilio {
         let response = web::answer(request.send().await)?;
         match web::refusal(&response, message.now) {
             None => Ok(()),
-            Some(refused) => Err(with_code(refused, code(response).await)),
+            Some(Refused { status, retry_after }) => Err(match code(response).await {
+                Some(code) => Failure::TextMessage { status, code, retry_after },
+                None => Failure::Http { status, retry_after },
+            }),
         }
     }
 }
@@ -103,15 +107,6 @@ fn is_messaging_service(from: &str) -> bool {
 async fn code(response: Response) -> Option<u32> {
     let body = web::read_up_to(response, REFUSAL_BYTES).await?;
     serde_json::from_slice::<Refusal>(&body).ok()?.code
-}
-
-/// The same refusal with Twilio's code, where it gave one.
-fn with_code(refused: web::Refused, code: Option<u32>) -> Failure {
-    let web::Refused { status, retry_after } = refused;
-    match code {
-        Some(code) => Failure::TextMessage { status, code, retry_after },
-        None => Failure::Http { status, retry_after },
-    }
 }
 
 impl NotificationProvider for Twilio {
