@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+mod production;
+
 use std::io::{BufRead, BufReader, Lines};
 use std::net::TcpListener;
 use std::process::{Child, ChildStdout, Command, Stdio};
