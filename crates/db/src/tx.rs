@@ -57,6 +57,19 @@ impl Tx {
         }
     }
 
+    /// Takes everything back and waits until the locks are gone; a transaction that is merely dropped lets them go a moment later.
+    ///
+    /// # Errors
+    /// When the database cannot be reached; then it takes everything back by itself.
+    pub async fn roll_back(self) -> Result<(), DbError> {
+        match self.inner {
+            Inner::SqliteWrite(transaction) => transaction.rollback().await?,
+            Inner::PostgresWrite(transaction) => transaction.rollback().await?,
+            Inner::SqliteRead(_) | Inner::PostgresRead(_) => {}
+        }
+        Ok(())
+    }
+
     /// Makes everything written through this transaction durable; a reading connection goes back to its pool.
     ///
     /// # Errors

@@ -26,11 +26,12 @@ pub async fn run(app: &App, input: Input) -> Result<AccountDeletionRequest, Erro
     let otp = guess::take(app, &input.token, &input.code, OtpKind::Cancellation).await?;
     let mut cx = app.begin().await?;
     cx.step("verify-otp")?;
+    // Request, customer, code: the order in which the job holds them. What the request says is told last.
+    let cancelled = AccountDeletionRequestService::cancel_request(&mut cx, &otp.customer_id).await;
+    let customer = lock_customer(&mut cx, &otp).await?;
     guess::consume(&mut cx, &otp).await?;
     cx.step("cancel-account-deletion-request")?;
-    // The request before the customer: the order in which the job holds them.
-    let request = AccountDeletionRequestService::cancel_request(&mut cx, &otp.customer_id).await?;
-    let customer = lock_customer(&mut cx, &otp).await?;
+    let request = cancelled?;
     let event = Event::AccountDeletionCancelled { id: request.id.clone(), customer_id: customer.id };
     events::emit(&mut cx, event).await?;
     cx.commit().await?;

@@ -35,8 +35,8 @@ pub async fn run(app: &App, input: Input) -> Result<AccountDeletionRequest, Erro
     let otp = guess::take(app, &input.token, &input.code, OtpKind::Deletion).await?;
     let mut cx = app.begin().await?;
     cx.step("verify-otp")?;
-    guess::consume(&mut cx, &otp).await?;
     let customer = lock_customer(&mut cx, &otp).await?;
+    guess::consume(&mut cx, &otp).await?;
     cx.step("create-account-deletion-request")?;
     let days = cx.shared.options.scheduled_days;
     let due = cx.now.plus_seconds(days.saturating_mul(86_400));

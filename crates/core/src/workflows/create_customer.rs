@@ -74,12 +74,15 @@ pub async fn run(app: &App, mut input: Input) -> Result<Output, Error> {
     if !input.claims.actor_id.is_empty() {
         return Err(Error::invalid_data("Request already authenticated as a customer."));
     }
-    let referrer = match referral_code(&mut input)? {
+    let mut referrer = match referral_code(&mut input)? {
         Some(code) => Some(code::resolve(app, &code, input.address.as_deref()).await?),
         None => None,
     };
     let mut cx = app.begin().await?;
     CustomerRegistrationService::before_registration(app, &mut cx, &mut input).await?;
+    if let Some(code) = referral_code(&mut input)? {
+        referrer = Some(code::resolve_trusted(&mut cx, &code).await?);
+    }
     let email = contact(app, ContactType::Email, input.email.as_deref())?;
     let phone = contact(app, ContactType::Phone, input.phone.as_deref())?;
     let claimed: Vec<(ContactType, &str)> = [(ContactType::Email, &email), (ContactType::Phone, &phone)]

@@ -53,8 +53,8 @@ pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
     let (contact, value) = content(app, &otp)?;
     let mut cx = app.begin().await?;
     cx.step("verify-otp")?;
-    guess::consume(&mut cx, &otp).await?;
     let mut customer = lock_customer(&mut cx, &input.customer_id, contact, &value).await?;
+    guess::consume(&mut cx, &otp).await?;
     let before = customer.clone();
     let undo = Undo::of(&mut cx, &customer).await?;
     cx.step("update-contact")?;

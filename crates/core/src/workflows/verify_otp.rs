@@ -48,8 +48,8 @@ pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
     let contact = OtpPurpose::contact_of(&otp.purpose).ok_or_else(guess::no_longer_valid)?;
     let mut cx = app.begin().await?;
     cx.step("verify-otp")?;
-    guess::consume(&mut cx, &otp).await?;
     let (mut customer, value) = lock_target(&mut cx, &otp, contact).await?;
+    guess::consume(&mut cx, &otp).await?;
     let own = is_own(&mut cx, input.claims.as_ref(), &customer.id).await?;
     if !own && otp.origin.as_deref() != Some("bearer") {
         check_anonymous(&mut cx, &customer, contact, &value).await?;

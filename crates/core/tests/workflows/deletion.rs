@@ -111,6 +111,34 @@ cr_testkit::both! {
         assert_eq!(shop.count("otp_verification where purpose = 'account_deletion_cancel'").await, 3);
     }
 
+    /// A number that merely stands in somebody else's column takes nothing from who has proven it.
+    async fn a_strangers_column_does_not_keep_the_owner_from_cancelling(database: TestDatabase) {
+        let shop = open(database).await;
+        shop.account("mallory@shop.test", Some("+15551234567")).await;
+        let (claims, id) = shop.member("ann@shop.test", Some("+15551234567")).await;
+        shop.verify(&claims, id.as_str(), ContactType::Phone).await.unwrap();
+        schedule(&shop, &id).await;
+        request_account_deletion_cancel::run(&shop.app, stay(ContactType::Phone, "+15551234567")).await.unwrap();
+        assert_eq!(shop.messages("account_deletion_cancel").await.len(), 1);
+    }
+
+    /// Medusa keeps the case of e-mails, so that two accounts may differ in it alone: each can come back by its own.
+    async fn of_two_emails_that_fold_alike_the_one_as_written_counts(database: TestDatabase) {
+        let shop = open(database).await;
+        let (_, id) = shop.member("ann@shop.test", None).await;
+        let now = shop.now();
+        shop.database.sql(&format!(
+            "insert into customer (id, email, has_account, email_verified, created_at, updated_at) \
+             values ('cus_of_medusa', 'Ann@shop.test', true, true, '{now}', '{now}'); \
+             insert into cr_proof (customer_id, channel, value, proven_at) values ('cus_of_medusa', 'email', 'Ann@shop.test', '{now}')"
+        )).await;
+        schedule(&shop, &id).await;
+        for (written, messages) in [("ANN@shop.test", 0), ("Ann@shop.test", 0), ("ann@shop.test", 1)] {
+            request_account_deletion_cancel::run(&shop.app, stay(ContactType::Email, written)).await.unwrap();
+            assert_eq!(shop.messages("account_deletion_cancel").await.len(), messages, "{written}");
+        }
+    }
+
     async fn a_code_goes_to_the_proven_contact_or_nowhere(database: TestDatabase) {
         let shop = open(database).await;
         let claims = shop.register(ContactType::Email, "ann@shop.test").await;

@@ -6,6 +6,7 @@ use cr_core::jobs::process_account_deletions::{self, Report};
 use cr_core::modules::account_deletion_request::service::AccountDeletionRequestService;
 use cr_core::options::{ContactType, Erasure};
 use cr_core::workflows::{cancel_account_deletion, login, register};
+use cr_testkit::TestDatabase;
 use cr_types::ids::CustomerId;
 use cr_types::timestamp::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -176,6 +177,10 @@ cr_testkit::both! {
                     process(&app).await.map(|report| report.completed)
                 }
             }).await;
+            // A deadlock would come as a conflict.
+            for refused in results.iter().filter_map(|result| result.as_ref().err()) {
+                assert_ne!(refused.kind, ErrorKind::Conflict, "{refused:?}");
+            }
             let erased: u64 = results.iter().filter_map(|result| result.as_ref().ok()).sum();
             let status = shop.value(&format!("select status from account_deletion_request where customer_id = '{id}'")).await;
             let identities = shop.count(&format!("provider_identity where entity_id = '{email}'")).await;
@@ -239,6 +244,36 @@ cr_testkit::both! {
         assert_eq!(shop.count("customer where deleted_at is null").await, 0);
         assert_eq!(shop.count("cr_audit where action = 'account_deletion.completed'").await, 30);
     }
+}
+
+/// Somebody's open transaction holds one customer: that one waits for the next run, the others go.
+#[test]
+fn a_row_that_is_held_stops_nobody() {
+    cr_testkit::run(async {
+        let shop = open(TestDatabase::postgres().await).await;
+        leaving(&shop, "ann@shop.test", "+15551234567").await;
+        leaving(&shop, "bob@shop.test", "+15551234568").await;
+        let held = shop.database.hold("select 1 from customer where email = 'ann@shop.test' for update").await;
+        shop.clock.advance_seconds(DAYS);
+        assert_eq!(processed(&shop).await, (1, 1));
+        held.commit().await;
+        assert_eq!(processed(&shop).await, (1, 0));
+    });
+}
+
+/// PostgreSQL keeps microseconds, which somebody may have written by hand.
+#[test]
+fn a_failing_account_whose_time_is_finer_than_ours_is_tried_once_a_run() {
+    cr_testkit::run(async {
+        let shop = open_with(TestDatabase::postgres().await, |options| options.erasure = Erasure::Hard).await;
+        let id = leaving(&shop, "ann@shop.test", "+15551234567").await;
+        shop.database.sql(&format!(
+            "create table receipt (customer_id text references customer (id)); insert into receipt values ('{id}');
+             update account_deletion_request set deletion_scheduled_at = deletion_scheduled_at + interval '456 microseconds'"
+        )).await;
+        shop.clock.advance_seconds(DAYS + 1);
+        assert_eq!(processed(&shop).await, (0, 1));
+    });
 }
 
 /// The new account of the same contacts is leaving already, so its login says so: it is a new one, with a password that is right.

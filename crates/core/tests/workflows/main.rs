@@ -4,6 +4,7 @@
 
 mod contact;
 mod deletion;
+mod erasure;
 mod job;
 mod passwords;
 mod proof;

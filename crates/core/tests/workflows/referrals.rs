@@ -178,6 +178,39 @@ cr_testkit::both! {
         assert_eq!(output.customer["metadata"], json!({"source": "app"}));
     }
 
+    /// What a hook names is no guess of the client's: it links, and does not stay in the metadata.
+    async fn a_hook_may_name_who_brought_somebody(database: TestDatabase) {
+        let mut shop = open(database).await;
+        let (_, ann) = shop.account("ann@shop.test", None).await;
+        shop.app = shop.app.clone().with_registration_hooks(vec![Arc::new(Friend(ann.clone())) as _]);
+        let claims = shop.register(ContactType::Email, "bob@shop.test").await;
+        let bob = create_customer::run(&shop.app, customer(&claims, Some("bob@shop.test"), None)).await.unwrap();
+        assert_eq!(bob.customer["metadata"], json!({}));
+        assert_eq!(shop.value("select referrer_id from referral_link").await, json!(ann));
+        shop.app = shop.app.clone().with_registration_hooks(vec![Arc::new(Friend("nobody".to_owned())) as _]);
+        let claims = shop.register(ContactType::Email, "eve@shop.test").await;
+        let refused = create_customer::run(&shop.app, customer(&claims, Some("eve@shop.test"), None)).await;
+        assert_refused(refused, ErrorKind::InvalidData, "Referral code is not valid");
+    }
+
+    /// Nobody stands above themselves, however the links are moved.
+    async fn a_line_never_closes_to_a_ring(database: TestDatabase) {
+        let shop = open(database).await;
+        let (_, ann) = shop.account("ann@shop.test", None).await;
+        let ann = CustomerId::from_stored(ann);
+        let bob = bring(&shop, "bob@shop.test", ann.as_str()).await;
+        let eve = bring(&shop, "eve@shop.test", bob.as_str()).await;
+        let mut cx = shop.app.begin().await.unwrap();
+        for referrer in [&ann, &bob, &eve] {
+            let ring = ReferralLinkModuleService::create(&mut cx, &ann, referrer).await;
+            assert_refused(ring, ErrorKind::InvalidData, "Referral code is not valid");
+        }
+        let selector = Selector { customer_id: Some(bob.clone()), referrer_id: None };
+        let link = ReferralLinkModuleService::list(&mut cx, &selector, Page { limit: 1, offset: 0 }).await.unwrap().remove(0);
+        let ring = ReferralLinkModuleService::update(&mut cx, &link.id, &eve).await;
+        assert_refused(ring, ErrorKind::InvalidData, "Referral code is not valid");
+    }
+
     /// A code that a limit holds back on registration costs nothing of what the narrower limits count.
     async fn a_code_that_is_held_back_on_registration_was_never_counted(database: TestDatabase) {
         let shop = open_with(database, |options| {
@@ -218,6 +251,18 @@ impl RegistrationHook for House {
         Box::pin(async move {
             assert!(customer.id.as_str().starts_with("cus_"));
             if self.refuses.load(Ordering::SeqCst) > 0 { Err(Error::not_allowed("Not today")) } else { Ok(()) }
+        })
+    }
+}
+
+/// Says who brought everybody.
+struct Friend(String);
+
+impl RegistrationHook for Friend {
+    fn before<'a>(&'a self, _cx: &'a mut Ctx, input: &'a mut create_customer::Input) -> HookFuture<'a> {
+        Box::pin(async move {
+            input.metadata.get_or_insert_default().insert("referral_code".to_owned(), self.0.clone().into());
+            Ok(())
         })
     }
 }

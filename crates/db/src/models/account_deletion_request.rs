@@ -303,10 +303,10 @@ pub async fn count_due(tx: &mut Tx, now: Timestamp) -> Result<i64, DbError> {
     on!(tx, connection => sqlx::query(COUNT_DUE).bind(Stamp(now)).fetch_one(connection).await?.integer("count"))
 }
 
-const MARK_COMPLETED: &str = "update account_deletion_request set status = 'completed', reason = null, updated_at = $2 \
+const MARK_COMPLETED: &str = "update account_deletion_request set status = 'completed', updated_at = $2 \
      where id = $1 and status = 'confirmed' and held_at is null and deleted_at is null";
 
-/// Marks a confirmed request that is not held as done and forgets its reason; false when it is something else by now.
+/// Marks a confirmed request that is not held as done; false when it is something else by now.
 ///
 /// # Errors
 /// When the statement fails.
@@ -318,6 +318,23 @@ pub async fn mark_completed(tx: &mut Tx, id: &str, now: Timestamp) -> Result<boo
         .await?
         .rows_affected());
     Ok(changed > 0)
+}
+
+const FORGET_REASONS: &str = "update account_deletion_request set reason = null, updated_at = $2 \
+     where customer_id = $1 and reason is not null";
+
+/// Forgets what a customer wrote into any request, cancelled ones too.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn forget_reasons(tx: &mut Tx, customer: &CustomerId, now: Timestamp) -> Result<(), DbError> {
+    on!(tx, connection => sqlx::query(FORGET_REASONS)
+        .bind(customer.as_str())
+        .bind(Stamp(now))
+        .execute(connection)
+        .await
+        .map(|_| ()))?;
+    Ok(())
 }
 
 const LOCK_IF_DUE: &str = concat!(

@@ -157,3 +157,27 @@ pub async fn delete(tx: &mut Tx, keys: &[String]) -> Result<(), DbError> {
     }
     Ok(())
 }
+
+/// SQLite compares bytes; its primary key serves.
+const DELETE_KNOWN_SQLITE: &str = "delete from cr_limit where key >= $1 and key < $2 and key like 'loginKnown:%'";
+/// PostgreSQL by the index of these keys, which compares bytes, too.
+const DELETE_KNOWN_POSTGRES: &str = "delete from cr_limit \
+     where key collate \"C\" >= $1 and key collate \"C\" < $2 and key like 'loginKnown:%'";
+
+/// Deletes the addresses that are known to an identifier: all keys that begin with `loginKnown:{hmac}:`, given whole.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn delete_known(tx: &mut Tx, start: &str) -> Result<(), DbError> {
+    // The character after the colon.
+    let end = format!("{};", start.strip_suffix(':').unwrap_or(start));
+    match tx.handle() {
+        Handle::Sqlite(connection) => {
+            sqlx::query(DELETE_KNOWN_SQLITE).bind(start).bind(end).execute(connection).await?;
+        }
+        Handle::Postgres(connection) => {
+            sqlx::query(DELETE_KNOWN_POSTGRES).bind(start).bind(end).execute(connection).await?;
+        }
+    }
+    Ok(())
+}

@@ -345,10 +345,10 @@ const LIST_DEAD: &str = "
 select id, channel, trigger_type, cast(attempts as bigint) as attempts, last_error, created_at, payload is not null as is_kept
 from cr_outbox
 where status = 'dead'
-order by created_at desc, id desc
+order by payload is null, created_at desc, id desc
 limit $1";
 
-/// The rows that were given up, the newest first.
+/// The rows that were given up: first those that can be sent again, the newest first.
 ///
 /// # Errors
 /// When the statement fails.
@@ -415,9 +415,11 @@ pub async fn summarise(tx: &mut Tx) -> Result<OutboxSummary, DbError> {
     })
 }
 
-const DELETE_OF_RECEIVER: &str = "delete from cr_outbox where receiver_id = $1 and channel <> 'event'";
+const DELETE_OF_RECEIVER: &str = "delete from cr_outbox where receiver_id = $1 \
+     and (channel <> 'event' or trigger_type = 'auth.password_reset')";
 
-/// Deletes every message to a customer, sent or not; events about them, which hold ids alone, stay.
+/// Deletes every message to a customer, sent or not. Events about them hold ids alone and stay, but for the one that names the
+/// contact.
 ///
 /// # Errors
 /// When the statement fails.

@@ -127,6 +127,21 @@ pub async fn find(tx: &mut Tx, id: &CustomerId) -> Result<Option<Customer>, DbEr
         .transpose())
 }
 
+const FIND_EVEN_DELETED: &str = concat!("select ", columns!(), " from customer c ", proofs!(), " where c.id = $1");
+
+/// A customer by id, also one that was soft-deleted.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn find_even_deleted(tx: &mut Tx, id: &CustomerId) -> Result<Option<Customer>, DbError> {
+    on!(tx, connection => sqlx::query(FIND_EVEN_DELETED)
+        .bind(id.as_str())
+        .fetch_optional(connection)
+        .await?
+        .map(|row| Customer::from_row(&row))
+        .transpose())
+}
+
 const FIND_SESSION: &str = concat!(
     "select ",
     columns!(),

@@ -19,6 +19,8 @@ const KNOWN_SECONDS: i64 = 30 * 24 * 3600;
 const KNOWN_RENEWAL_SECONDS: i64 = 24 * 3600;
 /// The name of the limit on an identifier.
 const NAME: &str = "loginFailures";
+/// What the keys of known addresses begin with; an index is for those alone.
+const KNOWN: &str = "loginKnown";
 
 /// One login attempt as the limits see it.
 pub struct Attempt {
@@ -38,7 +40,7 @@ pub async fn check(app: &App, identifier: &str, address: Option<&str>, now: Time
     let limits = &app.shared.options.limits;
     let failure_keys = keys(&limits.login_failures, identifier);
     let address_subject = rate_limit::address_subject(&app.shared.keys, address);
-    let known_key = address_subject.as_ref().map(|address| format!("loginKnown:{identifier}:{address}"));
+    let known_key = address_subject.as_ref().map(|address| format!("{KNOWN}:{identifier}:{address}"));
     let mut tx = app.db.read().await?;
     if let Some(subject) = &address_subject {
         let waiting =
@@ -63,6 +65,14 @@ pub async fn check(app: &App, identifier: &str, address: Option<&str>, now: Time
         known_key,
         address_subject,
     })
+}
+
+/// Forgets the addresses that an identifier, the HMAC of channel and canonical value, logged in from.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn forget_addresses(cx: &mut Ctx, identifier: &str) -> Result<(), Error> {
+    Ok(cr_limit::delete_known(&mut cx.tx, &format!("{KNOWN}:{identifier}:")).await?)
 }
 
 /// The counters of an identifier, one a rate.

@@ -1,15 +1,17 @@
 //! Erasing a customer: the identities, what we keep of them, and the row itself by `account_deletion_request.erasure`.
 
-use cr_db::models::auth_identity::{self, AuthIdentity};
+use cr_db::models::auth_identity;
 use cr_db::models::customer::{self, Customer};
 use cr_db::models::{
-    cr_outbox, cr_proof, cr_referral_code, cr_reset_token, cr_state, customer_address, customer_group_customer,
-    otp_verification, provider_identity,
+    account_deletion_request, cr_outbox, cr_proof, cr_referral_code, cr_reset_token, cr_state, customer_address,
+    customer_group_customer, otp_verification, provider_identity,
 };
-use cr_types::ids::CustomerId;
+use cr_types::ids::{AuthIdentityId, CustomerId};
 
 use crate::ctx::Ctx;
 use crate::error::Error;
+use crate::modules::auth::credential::{self, Identifier};
+use crate::modules::auth::login_failures;
 use crate::modules::customer::{proof, undo};
 use crate::modules::otp_verification::service::{Asker, OtpPurpose};
 use crate::modules::{otp_verification::guess, rate_limit};
@@ -32,14 +34,18 @@ pub async fn run(cx: &mut Ctx, has_customer_groups: bool, id: &CustomerId) -> Re
     // Customer, then identities: the order of everybody who holds both.
     customer::lock(&mut cx.tx, id).await?;
     for identity in auth_identity::list_of_customer(&mut cx.tx, id).await? {
-        delete_identity(cx, identity).await?;
+        delete_identity(cx, &identity.id).await?;
     }
     cx.step("delete-customer")?;
-    // One that Medusa's admin has soft-deleted meanwhile has no contacts that we could count by.
-    if let Some(customer) = customer::find(&mut cx.tx, id).await? {
+    // Codes before counters: the order in which a guess holds them.
+    otp_verification::delete_of_customer(&mut cx.tx, id).await?;
+    if let Some(customer) = customer::find_even_deleted(&mut cx.tx, id).await? {
+        if customer.deleted_at.is_some() {
+            delete_orphans(cx, &customer).await?;
+        }
         forget_limits(cx, &customer).await?;
     }
-    otp_verification::delete_of_customer(&mut cx.tx, id).await?;
+    account_deletion_request::forget_reasons(&mut cx.tx, id, cx.now).await?;
     cr_outbox::delete_of_receiver(&mut cx.tx, id).await?;
     cr_proof::delete_of_customer(&mut cx.tx, id).await?;
     cr_referral_code::delete(&mut cx.tx, id).await?;
@@ -62,7 +68,9 @@ pub async fn run(cx: &mut Ctx, has_customer_groups: bool, id: &CustomerId) -> Re
 }
 
 /// Deletes an identity with its credentials. One that another actor shares loses the customer and the customer's phone alone.
-async fn delete_identity(cx: &mut Ctx, mut identity: AuthIdentity) -> Result<(), Error> {
+async fn delete_identity(cx: &mut Ctx, id: &AuthIdentityId) -> Result<(), Error> {
+    // Medusa may have made an administrator of it since it was listed.
+    let Some(mut identity) = auth_identity::lock(&mut cx.tx, id).await? else { return Ok(()) };
     cr_reset_token::delete(&mut cx.tx, &identity.id).await?;
     if !identity.is_shared() {
         return Ok(auth_identity::delete(&mut cx.tx, &identity.id).await?);
@@ -72,6 +80,24 @@ async fn delete_identity(cx: &mut Ctx, mut identity: AuthIdentity) -> Result<(),
     for credential in provider_identity::list_of_identity(&mut cx.tx, &identity.id).await? {
         if credential.provider == ContactType::Phone.provider() {
             provider_identity::delete(&mut cx.tx, &credential.id).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Deletes what still logs in with the contacts of a customer whom Medusa's admin deleted: Medusa takes the customer out of the
+/// identity, and keeps e-mail and password.
+async fn delete_orphans(cx: &mut Ctx, customer: &Customer) -> Result<(), Error> {
+    let country = cx.shared.options.default_country.clone();
+    for contact in [ContactType::Email, ContactType::Phone] {
+        let Some(value) = proof::contact_of(customer, contact) else { continue };
+        let identifier = Identifier::read(contact, value, country.as_deref());
+        for held in credential::list(&mut cx.tx, &identifier).await? {
+            let identity = auth_identity::lock(&mut cx.tx, &held.identity.id).await?;
+            if identity.is_none_or(|identity| !identity.is_claimed()) {
+                cr_reset_token::delete(&mut cx.tx, &held.identity.id).await?;
+                auth_identity::delete(&mut cx.tx, &held.identity.id).await?;
+            }
         }
     }
     Ok(())
@@ -101,5 +127,10 @@ async fn forget_limits(cx: &mut Ctx, customer: &Customer) -> Result<(), Error> {
         subjects.extend([("resets", hmac.clone()), ("loginFailures", hmac)]);
     }
     subjects.push(("passwordChanges", customer.id.as_str().to_owned()));
+    let known: Vec<String> =
+        contacts.iter().map(|(contact, value)| keys.contact_hmac(contact.as_str(), value)).collect();
+    for identifier in &known {
+        login_failures::forget_addresses(cx, identifier).await?;
+    }
     rate_limit::forget(cx, &subjects).await
 }

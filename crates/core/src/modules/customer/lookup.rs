@@ -7,6 +7,7 @@ use crate::ctx::Ctx;
 use crate::error::Error;
 use crate::modules::auth::credential::{self, Identifier};
 use crate::modules::auth::session::is_verified;
+use crate::modules::customer::proof;
 use crate::options::ContactType;
 
 /// All live accounts that hold a contact, oldest first. `value` is its canonical form.
@@ -20,28 +21,31 @@ pub async fn holders(cx: &mut Ctx, identifier: &Identifier, value: &str) -> Resu
     })
 }
 
-/// The one account that a code for this contact may go to: its only holder, who has proven it or logs in with it. `Err`: why
-/// nobody may get one, for the developer's log. Does the same statements whoever holds it.
+/// The one account that a code for this contact may go to: the only one that has proven it or logs in with it. Where several
+/// have, because Medusa keeps the case of e-mails, the one whose contact is written like that. `Err`: why nobody may get one, for
+/// the developer's log. Does the same statements whoever holds it.
 ///
 /// # Errors
 /// When a statement fails.
 pub async fn choose(
     cx: &mut Ctx,
     identifier: &Identifier,
-    mut found: Vec<Customer>,
+    found: Vec<Customer>,
 ) -> Result<Result<Customer, &'static str>, Error> {
     let logs_in = login_holder(cx, identifier).await?;
-    Ok(match found.len() {
-        0 => Err("no account has that contact"),
-        1 => {
-            let customer = found.swap_remove(0);
-            if is_verified(&customer, identifier.contact) || logs_in.as_ref() == Some(&customer.id) {
-                Ok(customer)
-            } else {
-                Err("the contact is neither proven nor logged in with")
-            }
-        }
-        _ => Err("several accounts hold that contact"),
+    if found.is_empty() {
+        return Ok(Err("no account has that contact"));
+    }
+    let contact = identifier.contact;
+    let holds = |customer: &Customer| is_verified(customer, contact) || logs_in.as_ref() == Some(&customer.id);
+    let mut holders: Vec<Customer> = found.into_iter().filter(holds).collect();
+    if holders.len() > 1 {
+        holders.retain(|customer| proof::contact_of(customer, contact) == Some(identifier.raw.as_str()));
+    }
+    Ok(match (holders.pop(), holders.is_empty()) {
+        (Some(customer), true) => Ok(customer),
+        (Some(_), false) => Err("several accounts hold that contact"),
+        (None, _) => Err("the contact is neither proven nor logged in with"),
     })
 }
 

@@ -76,7 +76,8 @@ pub fn open_sealed(keys: &Keys, otp: &OtpVerification) -> Option<Vec<u8>> {
     keys.open(Seal::Otp, otp.id.as_str(), otp.sealed.as_deref()?)
 }
 
-/// Uses a code up in the transaction of its effect, and gives its count back: a right code costs nothing.
+/// Uses a code up in the transaction of its effect, and gives its count back: a right code costs nothing. The caller holds the
+/// customer already: who holds both takes the customer first, then the code, then its counter.
 ///
 /// # Errors
 /// 400 `OTP is no longer valid` when another request was quicker.

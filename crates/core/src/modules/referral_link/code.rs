@@ -59,6 +59,14 @@ pub async fn resolve(app: &App, given: &str, address: Option<&str>) -> Result<Cu
     found.ok_or_else(invalid)
 }
 
+/// The same for a code that our own side names: no guess, so not counted.
+///
+/// # Errors
+/// 400 `Referral code is not valid`.
+pub async fn resolve_trusted(cx: &mut Ctx, given: &str) -> Result<CustomerId, Error> {
+    find_referrer(cx, given).await?.ok_or_else(invalid)
+}
+
 /// 400 for a code that nobody has.
 pub fn invalid() -> Error {
     Error::invalid_data("Referral code is not valid")

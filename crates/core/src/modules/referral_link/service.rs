@@ -35,12 +35,9 @@ impl ReferralLinkModuleService {
     /// Links a customer to a referrer, with the referrer's own line of parents up to `referral.maxLevels`.
     ///
     /// # Errors
-    /// 400 when somebody would refer themselves; 422 when the customer has a link already; or when a statement fails.
+    /// 400 when somebody would refer themselves, or one of their own line; 422 when the customer has a link already; or when a statement fails.
     pub async fn create(cx: &mut Ctx, customer: &CustomerId, referrer: &CustomerId) -> Result<ReferralLink, Error> {
-        if customer == referrer {
-            return Err(super::code::invalid());
-        }
-        let parents = parents(cx, referrer).await?;
+        let parents = parents(cx, customer, referrer).await?;
         let id = generate("refl", cx.now, cx.bytes());
         let made = referral_link::insert(&mut cx.tx, &id, customer, referrer, &parents, cx.now).await?;
         made.ok_or_else(|| Error::duplicate(format!("Referral link with customer_id: {customer}, already exists.")))
@@ -80,13 +77,10 @@ impl ReferralLinkModuleService {
     /// Gives a link another referrer, and the line of parents that comes with them.
     ///
     /// # Errors
-    /// 404 without such a link; 400 when somebody would refer themselves.
+    /// 404 without such a link; 400 when somebody would refer themselves, or one of their own line.
     pub async fn update(cx: &mut Ctx, id: &str, referrer: &CustomerId) -> Result<ReferralLink, Error> {
         let link = Self::retrieve(cx, id).await?;
-        if link.customer_id == *referrer {
-            return Err(super::code::invalid());
-        }
-        let parents = parents(cx, referrer).await?;
+        let parents = parents(cx, &link.customer_id, referrer).await?;
         referral_link::update(&mut cx.tx, id, referrer, &parents, cx.now).await?.ok_or_else(|| not_found(id))
     }
 
@@ -132,11 +126,18 @@ fn parts(selector: &Selector) -> (Option<&str>, Option<&str>) {
 }
 
 /// The line of parents below a referrer: themselves at level 1, then their own line, one level further each.
-async fn parents(cx: &mut Ctx, referrer: &CustomerId) -> Result<Value, Error> {
+///
+/// # Errors
+/// 400 when the customer stands in that line; or when the statement fails.
+async fn parents(cx: &mut Ctx, customer: &CustomerId, referrer: &CustomerId) -> Result<Value, Error> {
     let most = cx.shared.options.referral_max_levels;
     let above = referral_link::list(&mut cx.tx, Some(referrer.as_str()), None, 1, 0).await?;
     let line = above.first().map(|link| &link.parent_customers_by_level);
-    Ok(Value::Object(levels(referrer, line, most)))
+    let levels = levels(referrer, line, most);
+    if levels.values().any(|parent| parent.as_str() == Some(customer.as_str())) {
+        return Err(super::code::invalid());
+    }
+    Ok(Value::Object(levels))
 }
 
 /// `{"1": referrer, "2": …}` with at most `most` levels.

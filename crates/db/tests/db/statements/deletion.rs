@@ -37,6 +37,7 @@ insert into cr_reset_token (auth_identity_id, jti, expires_at, created_at) value
   ('authid_1', 'j', '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z'), ('authid_2', 'j', '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z');
 insert into cr_outbox (id, channel, template, trigger_type, receiver_id, idempotency_key, status, attempts, next_attempt_at, created_at, updated_at) values
   ('msg_1', 'email', 't', 't', 'cus_1', 'k1', 'pending', 0, '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z'),
+  ('evt_2', 'event', 't', 'auth.password_reset', 'cus_1', 'k4', 'pending', 0, '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z'),
   ('evt_1', 'event', 't', 't', 'cus_1', 'k2', 'pending', 0, '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z'),
   ('msg_2', 'email', 't', 't', 'cus_2', 'k3', 'pending', 0, '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z');
 "#;
@@ -102,7 +103,13 @@ cr_testkit::both! {
         }
         assert!(account_deletion_request::lock_if_due(&mut tx, "adr_2", after(-1)).await.unwrap().is_none());
         let done = account_deletion_request::find(&mut tx, "adr_1").await.unwrap().unwrap();
-        assert_eq!((done.status.as_str(), done.reason, done.updated_at), ("completed", None, after(2)));
+        assert_eq!((done.status.as_str(), done.updated_at), ("completed", after(2)));
+        for (customer, left) in [("cus_9", None), ("cus_8", Some("r"))] {
+            account_deletion_request::forget_reasons(&mut tx, &customer_id("cus_9"), after(2)).await.unwrap();
+            let id = if customer == "cus_9" { "adr_1" } else { "adr_2" };
+            let row = account_deletion_request::find(&mut tx, id).await.unwrap().unwrap();
+            assert_eq!(row.reason.as_deref(), left, "{customer}");
+        }
     }
 
     async fn what_belongs_to_a_customer_goes_and_nothing_else(test: TestDatabase) {
@@ -120,6 +127,9 @@ cr_testkit::both! {
         let mut tx = begin(&database).await;
         customer_address::delete_of_customer(&mut tx, &cus).await.unwrap();
         customer::anonymize(&mut tx, &cus, after(1)).await.unwrap();
+        assert!(customer::find(&mut tx, &cus).await.unwrap().is_none());
+        let hidden = customer::find_even_deleted(&mut tx, &cus).await.unwrap().unwrap();
+        assert_eq!(hidden.deleted_at, Some(after(1)));
         tx.commit().await.unwrap();
         for (sql, left) in [
             ("select id from otp_verification", json!([{"id": "otp_2"}])),
@@ -163,6 +173,14 @@ cr_testkit::both! {
         let left = cr_limit::list(&mut tx, ["a", "b", "c"]).await.unwrap();
         assert_eq!(left.iter().map(|row| row.key.as_str()).collect::<Vec<_>>(), ["b"]);
         cr_limit::delete(&mut tx, &[]).await.unwrap();
+        let known = ["loginKnown:ab:1", "loginKnown:ab:f", "loginKnown:abc:1", "loginKnown:aa:1", "loginKnow:ab:1"];
+        for key in known {
+            cr_limit::take(&mut tx, key, 5, after(60), now()).await.unwrap();
+        }
+        cr_limit::delete_known(&mut tx, "loginKnown:ab:").await.unwrap();
+        let left = cr_limit::list(&mut tx, [known[0], known[1], known[2]]).await.unwrap();
+        assert_eq!(left.iter().map(|row| row.key.as_str()).collect::<Vec<_>>(), [known[2]]);
+        assert_eq!(cr_limit::list(&mut tx, [known[3], known[4], "b"]).await.unwrap().len(), 3);
         for value in ["1", "2"] {
             cr_state::replace(&mut tx, "fact", value, now()).await.unwrap();
             assert_eq!(cr_state::find(&mut tx, "fact").await.unwrap().as_deref(), Some(value));
