@@ -1,4 +1,6 @@
-// The running server as these scripts see it: where it is, how its inbox is read, and the JSON lines that the Rust test reads.
+// The running server as these scripts see it: where it is, and how its inbox is read.
+
+export { report } from "./report.mjs"
 
 /** The server's address, without a slash at its end. */
 export const baseUrl = required("BASE_URL").replace(/\/$/, "")
@@ -17,11 +19,6 @@ function required(name) {
   const value = process.env[name]
   if (!value) throw new Error(`${name} is not set`)
   return value
-}
-
-/** One line of JSON for the reader of this process's output. */
-export function report(line) {
-  process.stdout.write(`${JSON.stringify(line)}\n`)
 }
 
 /** Every message in the inbox, newest first: `{id, channel, to, subject, html, text, code, created_at}`. */
