@@ -11,11 +11,12 @@ use crate::{codegen, command, tidy};
 type Step = (&'static str, fn(&Path) -> Result<()>);
 
 /// The steps in order. The tests come last, so that their closing lines are what one reads at the end.
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     ("formatter", formatter),
     ("tidy", tidy::run),
     ("cargo-deny", deny),
     ("clippy", clippy),
+    ("documentation of the crates", documentation),
     ("generated files", generated),
     ("packages of the tests that run Node", node_packages),
     ("tests", tests),
@@ -44,6 +45,12 @@ fn formatter(root: &Path) -> Result<()> {
 fn clippy(root: &Path) -> Result<()> {
     let arguments = ["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"];
     command::run(root, command::CARGO, &arguments)
+}
+
+/// What `cargo doc` shows: no link leads nowhere.
+fn documentation(root: &Path) -> Result<()> {
+    let strict = r#"build.rustdocflags=["--deny", "warnings"]"#;
+    command::run(root, command::CARGO, &["doc", "--workspace", "--no-deps", "--locked", "--quiet", "--config", strict])
 }
 
 /// Licences, sources and banned or doubled crates. Advisories need a download and are not asked here.

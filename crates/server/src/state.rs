@@ -30,8 +30,7 @@ pub struct Http {
     pub admin_cors: Cors,
     /// `http.authCors`, for `/auth`.
     pub auth_cors: Cors,
-    /// What `http.publishableKey` comes to on this database; see
-    /// [`PublishableKeyRule`](crate::middlewares::publishable_key::PublishableKeyRule).
+    /// What `http.publishableKey` comes to on this database; see [`PublishableKeyRule`](crate::config::PublishableKeyRule).
     pub publishable_key_required: bool,
     /// `http.trustProxy`.
     pub trusted_proxies: TrustedProxies,

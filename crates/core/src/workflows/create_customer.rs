@@ -4,8 +4,8 @@ use cr_db::DbError;
 use cr_db::models::auth_identity::{self, AuthIdentity};
 use cr_db::models::customer::{self, Customer, NewCustomer};
 use cr_db::models::provider_identity;
+use cr_types::http::Verification;
 use cr_types::ids::CustomerId;
-use cr_types::timestamp::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::app::App;
@@ -45,16 +45,6 @@ pub struct Input {
     pub referral_code: Option<String>,
     /// The client's address, as limits know it.
     pub address: Option<String>,
-}
-
-/// A code that was sent at once (`autoSendOnRegistration`).
-pub struct Verification {
-    /// `email_verification` or `phone_verification`.
-    pub kind: &'static str,
-    /// Goes to `otp/verify` with the code.
-    pub token: String,
-    /// When the code dies.
-    pub expires_at: Timestamp,
 }
 
 /// What the client gets.
@@ -269,7 +259,7 @@ async fn auto_send(
         }
         match sent {
             Ok(output) => list.push(Verification {
-                kind: OtpPurpose::of_contact(contact).as_str(),
+                kind: OtpPurpose::of_contact(contact).as_str().to_owned(),
                 token: output.token,
                 expires_at: output.expires_at,
             }),

@@ -8,6 +8,7 @@ mod support;
 mod admin;
 mod any_input;
 mod auth;
+mod client;
 mod health;
 mod journey;
 mod limits;

@@ -3,7 +3,7 @@
 use cr_core::error::Error;
 use cr_core::identifiers::Email;
 use cr_core::workflows::create_customer;
-use serde_json::{Map, Value, json};
+use cr_types::http::CustomerBody;
 
 use crate::call::Call;
 use crate::fields::Projection;
@@ -24,13 +24,8 @@ pub async fn post(call: Call) -> Result<Reply, Error> {
     let input = input(&call)?;
     let projection = me::projection(&call)?;
     let output = create_customer::run(call.app(), input).await?;
-    let mut answer = Map::new();
-    answer.insert("customer".to_owned(), Value::Object(Projection::apply(&projection, output.customer)));
-    if let Some(sent) = output.verifications {
-        let list = sent.iter().map(|it| json!({ "type": it.kind, "token": it.token, "expires_at": it.expires_at }));
-        answer.insert("verifications".to_owned(), list.collect());
-    }
-    Reply::json(&answer)
+    let customer = Projection::apply(&projection, output.customer);
+    Reply::json(&CustomerBody { customer, verifications: output.verifications })
 }
 
 /// Core's schema, in its order.

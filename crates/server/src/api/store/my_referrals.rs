@@ -3,7 +3,7 @@
 use cr_core::error::Error;
 use cr_core::modules::referral_link::service::{Child, Page};
 use cr_core::workflows::list_referrals;
-use serde_json::{Map, Value, json};
+use cr_types::http::{Referral, Referrals, ReferredCustomer};
 
 use crate::call::Call;
 use crate::respond::Reply;
@@ -26,31 +26,28 @@ pub async fn get(call: Call) -> Result<Reply, Error> {
     let is_paged = call.query.contains_key("limit") || call.query.contains_key("offset");
     let page = is_paged.then_some(Page { limit, offset });
     let output = list_referrals::run(call.app(), &call.customer()?.id, page).await?;
-    let mut answer = Map::new();
-    answer.insert("children".to_owned(), output.children.iter().map(shown).collect());
-    answer.insert("referral_code".to_owned(), Value::from(output.referral_code));
-    if is_paged {
-        answer.extend(
-            [("count", output.count), ("limit", limit), ("offset", offset)]
-                .map(|(key, number)| (key.to_owned(), Value::from(number))),
-        );
-    }
-    Reply::json(&answer)
+    Reply::json(&Referrals {
+        children: output.children.into_iter().map(shown).collect(),
+        referral_code: output.referral_code,
+        count: is_paged.then_some(output.count),
+        limit: is_paged.then_some(limit),
+        offset: is_paged.then_some(offset),
+    })
 }
 
 /// One child with its customer.
-fn shown(child: &Child) -> Value {
-    json!({
-        "referral_link_id": child.referral_link_id,
-        "referred_at": child.referred_at,
-        "parent_customers_by_level": child.parent_customers_by_level,
-        "customer": {
-            "id": child.customer_id,
-            "email": child.email,
-            "first_name": child.first_name,
-            "last_name": child.last_name,
-            "phone": child.phone,
-            "created_at": child.created_at,
+fn shown(child: Child) -> Referral {
+    Referral {
+        referral_link_id: child.referral_link_id,
+        referred_at: child.referred_at,
+        parent_customers_by_level: child.parent_customers_by_level,
+        customer: ReferredCustomer {
+            id: child.customer_id,
+            email: child.email,
+            first_name: child.first_name,
+            last_name: child.last_name,
+            phone: child.phone,
+            created_at: child.created_at,
         },
-    })
+    }
 }

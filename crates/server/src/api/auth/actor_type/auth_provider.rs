@@ -2,7 +2,7 @@
 
 use cr_core::error::Error;
 use cr_core::workflows::login;
-use serde_json::json;
+use cr_types::http::Token;
 
 use crate::call::Call;
 use crate::credentials;
@@ -31,7 +31,7 @@ pub async fn post(call: Call) -> Result<Reply, Error> {
         address: call.address_key(),
     };
     let output = login::run(call.app(), input).await?;
-    Reply::json(&json!({ "token": output.token }))
+    Reply::json(&Token { token: output.token })
 }
 
 /// The same; Medusa registers both methods, and reads the body of a `GET` too.

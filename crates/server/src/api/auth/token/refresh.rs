@@ -2,7 +2,7 @@
 
 use cr_core::error::Error;
 use cr_core::workflows::refresh_token;
-use serde_json::json;
+use cr_types::http::Token;
 
 use crate::call::Call;
 use crate::respond::Reply;
@@ -13,5 +13,5 @@ use crate::respond::Reply;
 /// As [`refresh_token::run`].
 pub async fn post(call: Call) -> Result<Reply, Error> {
     let output = refresh_token::run(call.app(), call.claims()?).await?;
-    Reply::json(&json!({ "token": output.token }))
+    Reply::json(&Token { token: output.token })
 }

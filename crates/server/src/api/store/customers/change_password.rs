@@ -2,8 +2,8 @@
 
 use cr_core::error::Error;
 use cr_core::workflows::change_password;
+use cr_types::http::PasswordChanged;
 use secrecy::SecretString;
-use serde_json::json;
 
 use crate::call::Call;
 use crate::respond::Reply;
@@ -23,9 +23,6 @@ pub async fn post(call: Call) -> Result<Reply, Error> {
     let claims = call.claims()?.clone();
     let input = change_password::Input { customer_id, claims, old_password, new_password, confirm_password };
     let output = change_password::run(call.app(), input).await?;
-    Reply::json(&json!({
-        "message": "Password changed successfully",
-        "customer_id": output.customer_id,
-        "token": output.token,
-    }))
+    let message = "Password changed successfully".to_owned();
+    Reply::json(&PasswordChanged { message, customer_id: output.customer_id, token: output.token })
 }

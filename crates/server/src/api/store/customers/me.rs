@@ -2,7 +2,7 @@
 
 use cr_core::error::Error;
 use cr_core::workflows::{retrieve_customer, update_customer};
-use serde_json::json;
+use cr_types::http::CustomerBody;
 
 use crate::call::Call;
 use crate::fields::Projection;
@@ -20,7 +20,7 @@ pub async fn get(call: Call) -> Result<Reply, Error> {
     let session = call.session()?;
     let with_addresses = session.has_addresses && projection.needs_addresses();
     let customer = retrieve_customer::run(call.app(), &session.customer, with_addresses).await?;
-    Reply::json(&json!({ "customer": projection.apply(customer) }))
+    Reply::json(&CustomerBody { customer: projection.apply(customer), verifications: None })
 }
 
 /// Changes the profile: 200 `{"customer"}`.
@@ -38,7 +38,7 @@ pub async fn post(call: Call) -> Result<Reply, Error> {
     let projection = projection(&call)?;
     let input = update_customer::Input { company_name, first_name, last_name, metadata };
     let customer = update_customer::run(call.app(), &call.customer()?.id, input).await?;
-    Reply::json(&json!({ "customer": projection.apply(customer) }))
+    Reply::json(&CustomerBody { customer: projection.apply(customer), verifications: None })
 }
 
 /// The same under the plugin's method.

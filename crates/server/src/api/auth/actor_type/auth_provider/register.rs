@@ -2,7 +2,7 @@
 
 use cr_core::error::Error;
 use cr_core::workflows::register;
-use serde_json::json;
+use cr_types::http::Token;
 
 use crate::call::Call;
 use crate::credentials;
@@ -26,5 +26,5 @@ pub async fn post(call: Call) -> Result<Reply, Error> {
         address: call.address_key(),
     };
     let output = register::run(call.app(), input).await?;
-    Reply::json(&json!({ "token": output.token }))
+    Reply::json(&Token { token: output.token })
 }

@@ -2,7 +2,7 @@
 
 use cr_core::error::Error;
 use cr_core::workflows::complete_password_reset;
-use serde_json::json;
+use cr_types::http::PasswordReset;
 
 use crate::call::Call;
 use crate::credentials;
@@ -29,5 +29,5 @@ pub async fn post(call: Call) -> Result<Reply, Error> {
     let (contact, identifier) = (named.contact, named.text);
     let input = complete_password_reset::Input { actor_type, contact, identifier, token, password };
     complete_password_reset::run(call.app(), input).await?;
-    Reply::json(&json!({ "message": "Password reset successfully", "success": true }))
+    Reply::json(&PasswordReset { message: "Password reset successfully".to_owned(), success: true })
 }

@@ -2,7 +2,7 @@
 
 use cr_core::error::Error;
 use cr_core::workflows::cancel_account_deletion;
-use serde_json::json;
+use cr_types::http::{CancelledRequest, DeletionCancelled};
 
 use crate::call::Call;
 use crate::respond::Reply;
@@ -18,10 +18,13 @@ pub async fn post(call: Call) -> Result<Reply, Error> {
     let code = body.string("code");
     body.finish()?;
     let request = cancel_account_deletion::run(call.app(), cancel_account_deletion::Input { token, code }).await?;
-    Reply::json(&json!({ "cancelled": true, "request": {
-        "id": request.id,
-        "customer_id": request.customer_id,
-        "status": request.status,
-        "cancelled_at": request.cancelled_at,
-    } }))
+    Reply::json(&DeletionCancelled {
+        cancelled: true,
+        request: CancelledRequest {
+            id: request.id,
+            customer_id: request.customer_id,
+            status: request.status,
+            cancelled_at: request.cancelled_at,
+        },
+    })
 }

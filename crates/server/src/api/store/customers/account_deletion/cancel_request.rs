@@ -3,7 +3,7 @@
 use cr_core::error::Error;
 use cr_core::options::ContactType;
 use cr_core::workflows::request_account_deletion_cancel;
-use serde_json::json;
+use cr_types::http::CodeSent;
 
 use crate::call::Call;
 use crate::respond::Reply;
@@ -25,5 +25,5 @@ pub async fn post(call: Call) -> Result<Reply, Error> {
     };
     let input = request_account_deletion_cancel::Input { contact, identifier, address: call.address_key() };
     let output = request_account_deletion_cancel::run(call.app(), input).await?;
-    Reply::json(&json!({ "token": output.token, "expires_at": output.expires_at }))
+    Reply::json(&CodeSent { token: output.token, expires_at: output.expires_at })
 }

@@ -2,7 +2,7 @@
 
 use cr_core::error::Error;
 use cr_core::workflows::confirm_account_deletion;
-use serde_json::json;
+use cr_types::http::{ConfirmedRequest, DeletionConfirmed};
 
 use crate::call::Call;
 use crate::respond::Reply;
@@ -18,11 +18,13 @@ pub async fn post(call: Call) -> Result<Reply, Error> {
     let code = body.string("code");
     body.finish()?;
     let request = confirm_account_deletion::run(call.app(), confirm_account_deletion::Input { token, code }).await?;
-    Reply::json(&json!({ "request": {
-        "id": request.id,
-        "customer_id": request.customer_id,
-        "reason": request.reason,
-        "deletion_scheduled_at": request.deletion_scheduled_at,
-        "status": request.status,
-    } }))
+    Reply::json(&DeletionConfirmed {
+        request: ConfirmedRequest {
+            id: request.id,
+            customer_id: request.customer_id,
+            reason: request.reason,
+            deletion_scheduled_at: request.deletion_scheduled_at,
+            status: request.status,
+        },
+    })
 }

@@ -2,7 +2,7 @@
 
 use cr_core::error::Error;
 use cr_core::workflows::request_account_deletion;
-use serde_json::json;
+use cr_types::http::CodeSent;
 
 use crate::call::Call;
 use crate::respond::Reply;
@@ -22,5 +22,5 @@ pub async fn post(call: Call) -> Result<Reply, Error> {
     let customer_id = call.customer()?.id.clone();
     let input = request_account_deletion::Input { customer_id, reason, address: call.address_key() };
     let output = request_account_deletion::run(call.app(), input).await?;
-    Reply::json(&json!({ "token": output.token, "expires_at": output.expires_at }))
+    Reply::json(&CodeSent { token: output.token, expires_at: output.expires_at })
 }

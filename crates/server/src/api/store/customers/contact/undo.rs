@@ -2,7 +2,7 @@
 
 use cr_core::error::Error;
 use cr_core::workflows::undo_contact_change;
-use serde_json::json;
+use cr_types::http::Restored;
 
 use crate::call::Call;
 use crate::respond::Reply;
@@ -17,5 +17,5 @@ pub async fn post(call: Call) -> Result<Reply, Error> {
     let token = body.string("token");
     body.finish()?;
     undo_contact_change::run(call.app(), &token).await?;
-    Reply::json(&json!({ "restored": true }))
+    Reply::json(&Restored { restored: true })
 }

@@ -3,7 +3,7 @@
 use cr_core::error::Error;
 use cr_core::options::ContactType;
 use cr_core::workflows::send_contact_change_otp;
-use serde_json::json;
+use cr_types::http::CodeSent;
 
 use crate::call::Call;
 use crate::respond::Reply;
@@ -28,5 +28,5 @@ pub async fn post(call: Call) -> Result<Reply, Error> {
     let customer_id = call.customer()?.id.clone();
     let input = send_contact_change_otp::Input { customer_id, contact_type, new_value, address: call.address_key() };
     let output = send_contact_change_otp::run(call.app(), input).await?;
-    Reply::json(&json!({ "token": output.token, "expires_at": output.expires_at }))
+    Reply::json(&CodeSent { token: output.token, expires_at: output.expires_at })
 }

@@ -3,7 +3,7 @@
 use cr_core::error::Error;
 use cr_core::options::ContactType;
 use cr_core::workflows::send_otp::{self, Named};
-use serde_json::json;
+use cr_types::http::CodeSent;
 
 use crate::call::Call;
 use crate::respond::Reply;
@@ -30,5 +30,5 @@ pub async fn post(call: Call) -> Result<Reply, Error> {
     let claims = call.auth.as_ref().map(|auth| auth.claims.clone());
     let input = send_otp::Input { contact, named, claims, address: call.address_key() };
     let output = send_otp::run(call.app(), input).await?;
-    Reply::json(&json!({ "token": output.token, "expires_at": output.expires_at }))
+    Reply::json(&CodeSent { token: output.token, expires_at: output.expires_at })
 }

@@ -3,7 +3,7 @@
 use cr_core::error::Error;
 use cr_core::options::ContactType;
 use cr_core::workflows::verify_otp;
-use serde_json::json;
+use cr_types::http::Verified;
 
 use crate::call::Call;
 use crate::respond::Reply;
@@ -20,16 +20,12 @@ pub async fn post(call: Call) -> Result<Reply, Error> {
     body.finish()?;
     let claims = call.auth.as_ref().map(|auth| auth.claims.clone());
     let output = verify_otp::run(call.app(), verify_otp::Input { token, code, claims }).await?;
-    let flag = match output.contact {
-        ContactType::Email => "email_verified",
-        ContactType::Phone => "phone_verified",
-    };
-    let needs_login = output.login.is_none();
-    Reply::json(&json!({
-        "verified": true,
-        "customer": output.customer,
-        flag: true,
-        "token": output.login,
-        "needs_login": needs_login,
-    }))
+    Reply::json(&Verified {
+        verified: true,
+        customer: output.customer,
+        email_verified: (output.contact == ContactType::Email).then_some(true),
+        phone_verified: (output.contact == ContactType::Phone).then_some(true),
+        needs_login: output.login.is_none(),
+        token: output.login,
+    })
 }

@@ -2,7 +2,7 @@
 
 use cr_core::error::Error;
 use cr_core::workflows::update_contact;
-use serde_json::json;
+use cr_types::http::ContactChanged;
 
 use crate::call::Call;
 use crate::respond::Reply;
@@ -20,5 +20,5 @@ pub async fn post(call: Call) -> Result<Reply, Error> {
     let customer_id = call.customer()?.id.clone();
     let input = update_contact::Input { customer_id, claims: call.claims()?.clone(), token, code };
     let output = update_contact::run(call.app(), input).await?;
-    Reply::json(&json!({ "customer": output.customer, "token": output.token }))
+    Reply::json(&ContactChanged { customer: output.customer, token: output.token })
 }
