@@ -76,6 +76,20 @@ pub fn options() -> Options {
 /// # Panics
 /// When a template of the options does not load.
 pub async fn application(database: &TestDatabase, options: Options, env: Env, faults: Option<Arc<dyn Faults>>) -> App {
+    application_hashing(database, options, env, faults, HashParams { log_n: 10, r: 8, p: 1 }).await
+}
+
+/// The same with hashes of a cost of the test's own, for tests that make thousands.
+///
+/// # Panics
+/// As [`application`].
+pub async fn application_hashing(
+    database: &TestDatabase,
+    options: Options,
+    env: Env,
+    faults: Option<Arc<dyn Faults>>,
+    hashing: HashParams,
+) -> App {
     let templates = Templates::load(&options).unwrap_or_else(|problems| panic!("{problems:?}"));
     let secret = SecretString::from("a secret of at least thirty-two bytes".to_owned());
     let shared = Shared {
@@ -87,6 +101,6 @@ pub async fn application(database: &TestDatabase, options: Options, env: Env, fa
         budget_alarms: BudgetAlarms::default(),
         faults,
     };
-    let hashes = Arc::new(HashPool::new(64, Algorithm::Scrypt(HashParams { log_n: 10, r: 8, p: 1 })));
+    let hashes = Arc::new(HashPool::new(64, Algorithm::Scrypt(hashing)));
     App::new(Arc::new(shared), database.connect().await, hashes)
 }

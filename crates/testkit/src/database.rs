@@ -3,14 +3,12 @@
 use std::fmt::Write as _;
 
 use cr_db::{Database, DatabaseKind, DatabaseSettings, DbError};
-use cr_types::timestamp::Timestamp;
 use serde_json::{Map, Value};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
-use sqlx::{
-    AssertSqlSafe, Column, ConnectOptions, Connection, PgConnection, Row, SqliteConnection, TypeInfo, ValueRef,
-};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 
+use crate::connection::TestConnection;
 use crate::frozen::START;
 use crate::postgres;
 
@@ -112,22 +110,10 @@ impl TestDatabase {
     /// # Errors
     /// When it does.
     pub async fn try_sql(&self, sql: &str) -> Result<(), DbError> {
-        let sql = AssertSqlSafe(sql.to_owned());
-        match self {
-            Self::Sqlite { .. } => {
-                let mut connection = self.open_sqlite().await;
-                let result = sqlx::raw_sql(sql).execute(&mut connection).await;
-                connection.close().await?;
-                result?;
-            }
-            Self::Postgres { .. } => {
-                let mut connection = self.open_postgres().await;
-                let result = sqlx::raw_sql(sql).execute(&mut connection).await;
-                connection.close().await?;
-                result?;
-            }
-        }
-        Ok(())
+        let mut connection = self.open().await;
+        let result = connection.try_sql(sql).await;
+        connection.close().await;
+        result
     }
 
     /// The rows of one statement as JSON objects, equal from both databases: times as `2026-01-02T03:04:05.678Z`, JSON
@@ -136,22 +122,17 @@ impl TestDatabase {
     /// # Panics
     /// When the database refuses it.
     pub async fn rows(&self, sql: &str) -> Vec<Value> {
+        let mut connection = self.open().await;
+        let rows = connection.rows(sql).await;
+        connection.close().await;
+        rows
+    }
+
+    /// A connection beside any pool, for a test that asks often.
+    pub async fn open(&self) -> TestConnection {
         match self {
-            Self::Sqlite { .. } => {
-                let mut connection = self.open_sqlite().await;
-                let rows = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await.unwrap();
-                let values = rows.iter().map(sqlite_row).collect();
-                connection.close().await.unwrap();
-                values
-            }
-            Self::Postgres { .. } => {
-                let mut connection = self.open_postgres().await;
-                // Statements that write can only stand in a `with`.
-                let sql = format!("with statement as ({sql}) select to_jsonb(statement) from statement");
-                let rows: Vec<Value> = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut connection).await.unwrap();
-                connection.close().await.unwrap();
-                rows.into_iter().map(postgres_row).collect()
-            }
+            Self::Sqlite { .. } => TestConnection::Sqlite(self.open_sqlite().await),
+            Self::Postgres { .. } => TestConnection::Postgres(self.open_postgres().await),
         }
     }
 
@@ -240,47 +221,6 @@ impl Held {
             }
         }
     }
-}
-
-/// One SQLite row: booleans by the column's declared type, JSON where text looks like it.
-fn sqlite_row(row: &SqliteRow) -> Value {
-    let mut object = Map::new();
-    for column in row.columns() {
-        let index = column.ordinal();
-        let raw = row.try_get_raw(index).unwrap();
-        let stored = raw.type_info().name().to_owned();
-        let declared = column.type_info().name().to_owned();
-        let value = match stored.as_str() {
-            _ if raw.is_null() => Value::Null,
-            _ if declared == "BOOLEAN" => row.try_get::<bool, _>(index).unwrap().into(),
-            "INTEGER" | "BIGINT" | "INT4" | "INT8" | "BOOLEAN" => row.try_get::<i64, _>(index).unwrap().into(),
-            "REAL" => row.try_get::<f64, _>(index).unwrap().into(),
-            "BLOB" => row.try_get::<Vec<u8>, _>(index).unwrap().into(),
-            _ => json_or_text(row.try_get(index).unwrap()),
-        };
-        object.insert(column.name().to_owned(), value);
-    }
-    Value::Object(object)
-}
-
-/// An object or a list where the text is one; else the text.
-fn json_or_text(text: String) -> Value {
-    let looks_like_json = text.starts_with(['{', '[']);
-    match serde_json::from_str(&text) {
-        Ok(value) if looks_like_json => value,
-        _ => Value::String(text),
-    }
-}
-
-/// One PostgreSQL row with its times as we print them.
-fn postgres_row(row: Value) -> Value {
-    let Value::Object(mut object) = row else { return row };
-    for value in object.values_mut() {
-        if let Some(moment) = value.as_str().filter(|text| text.contains('T')).and_then(|text| text.parse().ok()) {
-            *value = Timestamp::to_string(&moment).into();
-        }
-    }
-    Value::Object(object)
 }
 
 /// The object with its keys in order: PostgreSQL and SQLite have a table's columns in different ones.

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use cr_core::env::Env;
 
 pub mod application;
+pub mod connection;
 pub mod database;
 pub mod faults;
 pub mod frozen;

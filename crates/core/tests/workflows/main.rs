@@ -5,6 +5,7 @@
 mod contact;
 mod deletion;
 mod erasure;
+mod invariant;
 mod job;
 mod passwords;
 mod proof;

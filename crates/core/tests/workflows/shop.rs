@@ -9,6 +9,7 @@ use cr_core::keys::Seal;
 use cr_core::modules::auth::session;
 use cr_core::modules::auth::token::{self, AuthClaims};
 use cr_core::options::{ContactType, Identifier, Options, OtpSection, PasswordResetSection, TemplateSource};
+use cr_core::password::HashParams;
 use cr_core::workflows::{create_customer, login, register, request_password_reset, send_otp, verify_otp};
 use cr_testkit::{Frozen, StepFaults, TestDatabase};
 use cr_types::ids::CustomerId;
@@ -34,6 +35,15 @@ pub(crate) async fn open(database: TestDatabase) -> Shop {
 
 /// The shop with options of the test's.
 pub(crate) async fn open_with(database: TestDatabase, change: impl FnOnce(&mut Options)) -> Shop {
+    open_hashing(database, HashParams { log_n: 10, r: 8, p: 1 }, change).await
+}
+
+/// The same with hashes of another cost.
+pub(crate) async fn open_hashing(
+    database: TestDatabase,
+    hashing: HashParams,
+    change: impl FnOnce(&mut Options),
+) -> Shop {
     let mut options = cr_testkit::application::options();
     options.registration_identifier = Identifier::Email;
     options.max_attempts = 20;
@@ -49,7 +59,8 @@ pub(crate) async fn open_with(database: TestDatabase, change: impl FnOnce(&mut O
     change(&mut options);
     let (env, clock) = cr_testkit::env(1);
     let faults = StepFaults::new();
-    let app = cr_testkit::application::application(&database, options, env, Some(Arc::clone(&faults) as _)).await;
+    let passing = Some(Arc::clone(&faults) as _);
+    let app = cr_testkit::application::application_hashing(&database, options, env, passing, hashing).await;
     Shop { app, clock, faults, database }
 }
 
