@@ -1,5 +1,6 @@
 //! What the programs around the rules need of the database: opening it, migrating it. Statements stay in `cr-db`.
 
+pub use cr_db::copy;
 pub use cr_db::migrate::{self, Report, Status};
 pub use cr_db::{Database, DatabaseKind, DatabaseSettings, DbError};
 

@@ -5,6 +5,7 @@
 //! nothing here decides more than a statement's own guard. Absent is `Ok(None)`; a row that cannot be read is an error.
 //! Time is always a bound parameter.
 
+pub mod copy;
 pub mod error;
 pub mod migrate;
 pub mod models;

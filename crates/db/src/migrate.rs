@@ -27,6 +27,15 @@ pub use status::{Status, status};
 
 use session::patiently;
 
+/// A connection to PostgreSQL outside the pool, without time limits, under the lock that keeps `migrate` and copies apart; `None` on
+/// SQLite.
+///
+/// # Errors
+/// As [`session::open`].
+pub(crate) async fn open_dedicated(database: &Database) -> Result<Option<PgConnection>, DbError> {
+    session::open(database).await
+}
+
 /// What a run did; all empty when there was nothing to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {

@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use crate::config::{Config, LogFormat, Sources, commands};
 use crate::{run, start};
 
+mod copy;
 mod doctor;
 mod job;
 
@@ -72,6 +73,11 @@ enum Command {
         #[command(subcommand)]
         command: OutboxCommand,
     },
+    /// The database as a whole.
+    Db {
+        #[command(subcommand)]
+        command: DbCommand,
+    },
     /// The configuration: check it, show it, describe it.
     Config {
         #[command(subcommand)]
@@ -117,6 +123,22 @@ enum OutboxCommand {
     },
 }
 
+#[derive(Subcommand)]
+enum DbCommand {
+    /// Move a shop from a SQLite file to PostgreSQL; stop the servers on both first. Begun again, it goes on.
+    Copy {
+        /// The file, `sqlite://customer-registration.db`.
+        #[arg(long)]
+        from: String,
+        /// The server, `postgres://…`; migrated, and without customers.
+        #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+        to: String,
+        /// The schema there.
+        #[arg(long, default_value = "public")]
+        schema: String,
+    },
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 enum KeyType {
     /// For storefronts, in `x-publishable-api-key`.
@@ -152,6 +174,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Job { command: JobCommand::Run { job } } => job::run(&sources, job).await,
         Command::Doctor => doctor::doctor(&sources).await,
         Command::Outbox { command: OutboxCommand::Resend { id } } => doctor::resend(&sources, id.as_deref()).await,
+        Command::Db { command: DbCommand::Copy { from, to, schema } } => copy::run(&from, &to, &schema).await,
         Command::ApiKey { command: ApiKeyCommand::Create { kind, title } } => api_key(&sources, kind, &title).await,
     }
 }
