@@ -3,6 +3,7 @@
 //! Slow by nature (real password hashes, real waits between attempts), so each test asks one question.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod bulk;
 mod crash;
 mod customer;
 mod journey;
