@@ -55,7 +55,7 @@ pub(crate) fn run(root: &Path, flags: &[&str]) -> Result<()> {
     let result = runtime.block_on(async {
         let mut noise = Noise::default();
         for (name, url) in [("SQLite", sqlite.as_str()), ("PostgreSQL", postgres.as_str())] {
-            measure(name, url, &folder, &scratch, &settings, &mut noise).await?;
+            measure(root, name, url, &folder, &scratch, &settings, &mut noise).await?;
         }
         println!("\n{}", noise.report());
         Ok(())
@@ -99,6 +99,7 @@ fn lend_database(root: &Path) -> Result<String> {
 
 /// Everything on one database.
 async fn measure(
+    root: &Path,
     name: &str,
     url: &str,
     folder: &Path,
@@ -131,6 +132,21 @@ async fn measure(
     line("POST …/otp/send", &alone(&server, settings, &shop::sends(), noise).await?);
     line("POST /auth/customer/emailpass", &alone(&server, settings, &shop::logins(), noise).await?);
     println!("  memory after that           {:.1} MiB", server.resident_mib()?);
+    drop((server, bare));
+    job(root, url, &shop)
+}
+
+/// The deletion job over few and over many accounts: how many a second, and whether many take more memory.
+fn job(root: &Path, url: &str, shop: &Shop) -> Result<()> {
+    for (first, last) in [(1_u32, 10_000), (10_001, 110_000)] {
+        let (from, to) = (first.to_string(), last.to_string());
+        let fill = ["run", "--quiet", "--package", "cr-testkit", "--example", "fill-due", "--", url, &from, &to];
+        command::run(root, command::CARGO, &fill)?;
+        let ran = program::run_to_end(&shop.job())?;
+        let accounts = last - first + 1;
+        let rate = f64::from(accounts) / ran.duration.as_secs_f64();
+        println!("  job over {accounts:>6} accounts    {rate:>8.0} /s   peak memory {:.1} MiB", ran.peak_mib);
+    }
     Ok(())
 }
 

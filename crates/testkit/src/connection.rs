@@ -15,6 +15,18 @@ pub enum TestConnection {
 }
 
 impl TestConnection {
+    /// A connection to a database that is no test's own, by its `sqlite://` or `postgres://` address.
+    ///
+    /// # Panics
+    /// When it cannot be opened.
+    pub async fn open(url: &str) -> Self {
+        if url.starts_with("sqlite:") {
+            Self::Sqlite(SqliteConnection::connect(url).await.unwrap())
+        } else {
+            Self::Postgres(PgConnection::connect(url).await.unwrap())
+        }
+    }
+
     /// Runs statements that the database may refuse.
     ///
     /// # Errors

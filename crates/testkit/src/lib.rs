@@ -20,6 +20,7 @@ pub mod connection;
 pub mod database;
 pub mod faults;
 pub mod frozen;
+pub mod leaving;
 pub mod medusa;
 pub mod mime;
 pub mod node;

@@ -82,7 +82,7 @@ impl Program {
     pub(crate) fn resident_mib(&self) -> Result<f64> {
         let path = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(&path).with_context(|| format!("could not read {path}"))?;
-        resident_kib(&status).map(|kib| f64::from(kib) / 1024.0).context("no VmRSS there")
+        kib(&status, "VmRSS:").map(|kib| f64::from(kib) / 1024.0).context("no VmRSS there")
     }
 }
 
@@ -95,9 +95,49 @@ impl Drop for Program {
     }
 }
 
-/// The number of the line `VmRSS:    12345 kB`.
-fn resident_kib(status: &str) -> Option<u32> {
-    status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.split_whitespace().next()?.parse().ok()
+/// A program that ran to its end.
+pub(crate) struct Ran {
+    /// How long it took, start and end included.
+    pub(crate) duration: Duration,
+    /// The most memory that it held at once, in MiB (`VmHWM` of Linux).
+    pub(crate) peak_mib: f64,
+}
+
+/// Runs something to its end.
+///
+/// # Errors
+/// When it cannot be started, or does not end well.
+pub(crate) fn run_to_end(recipe: &Recipe) -> Result<Ran> {
+    let begun = Instant::now();
+    let mut child = Command::new(&recipe.program)
+        .args(&recipe.arguments)
+        .env_clear()
+        .envs(recipe.environment.iter().map(|(name, value)| (name, value)))
+        .current_dir(&recipe.folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .with_context(|| format!("could not start {}", recipe.program.display()))?;
+    let mut peak = 0;
+    let status = loop {
+        let read = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        peak = kib(&read, "VmHWM:").unwrap_or(0).max(peak);
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        #[expect(clippy::disallowed_methods, reason = "nothing else runs here")]
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    if !status.success() {
+        bail!("{} ended with {status}", recipe.arguments.join(" "));
+    }
+    Ok(Ran { duration: begun.elapsed(), peak_mib: f64::from(peak) / 1024.0 })
+}
+
+/// The number of a line such as `VmRSS:    12345 kB`.
+fn kib(status: &str, name: &str) -> Option<u32> {
+    status.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
 }
 
 /// An address of this machine that nobody listens on right now.
@@ -116,7 +156,7 @@ mod tests {
 
     #[test]
     fn the_resident_set_is_read_in_kib() {
-        assert_eq!(resident_kib("VmPeak:\t  9 kB\nVmRSS:\t   12288 kB\n"), Some(12_288));
-        assert_eq!(resident_kib("VmPeak:\t  9 kB\n"), None);
+        assert_eq!(kib("VmPeak:\t  9 kB\nVmRSS:\t   12288 kB\n", "VmRSS:"), Some(12_288));
+        assert_eq!(kib("VmPeak:\t  9 kB\n", "VmRSS:"), None);
     }
 }

@@ -83,6 +83,19 @@ impl Shop {
         Ok(())
     }
 
+    /// How the deletion job is run once.
+    pub(crate) fn job(&self) -> Recipe {
+        let Recipe { program, arguments, environment, folder } = &self.server;
+        let configuration = arguments.iter().filter(|argument| *argument != "serve").cloned();
+        let job = ["job", "run", "process-account-deletions"].map(str::to_owned);
+        Recipe {
+            program: program.clone(),
+            arguments: job.into_iter().chain(configuration).collect(),
+            environment: environment.clone(),
+            folder: folder.clone(),
+        }
+    }
+
     /// How the bare server on the same database is started.
     pub(crate) fn bare(&self, program: &Path) -> Recipe {
         Recipe {

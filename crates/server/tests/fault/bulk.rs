@@ -11,44 +11,15 @@ use crate::program::{PATIENCE, Program};
 use crate::shop::Shop;
 
 /// Accounts whose time has come.
-const DUE: i64 = 3000;
+const DUE: u32 = 3000;
 /// Nothing is sent here.
 const LOCAL: &str = "\n[[notification.providers]]\nid = \"local\"\nchannels = [\"email\", \"sms\"]\n";
 
-/// Accounts with a login, a proof, an address and a confirmed request that is due, made without the program.
-async fn fill(database: &TestDatabase, count: i64) {
-    let json = if matches!(database, TestDatabase::Postgres { .. }) { "::jsonb" } else { "" };
-    let then = "'2026-01-02T03:04:05.678Z'";
-    let many = format!("with recursive n (i) as (select 1 union all select i + 1 from n where i < {count})");
-    for insert in [
-        format!(
-            "insert into customer (id, email, first_name, has_account, email_verified, created_at, updated_at) \
-                 select 'cus_' || i, 'c' || i || '@shop.test', 'Ann', true, true, {then}, {then} from n"
-        ),
-        format!(
-            "insert into customer_address (id, customer_id, is_default_shipping, is_default_billing, city, created_at, updated_at) \
-                 select 'cuaddr_' || i, 'cus_' || i, false, false, 'Ulm', {then}, {then} from n"
-        ),
-        format!(
-            "insert into auth_identity (id, app_metadata, created_at, updated_at) \
-                 select 'authid_' || i, ('{{\"customer_id\":\"cus_' || i || '\"}}'){json}, {then}, {then} from n"
-        ),
-        format!(
-            "insert into provider_identity (id, entity_id, provider, auth_identity_id, created_at, updated_at) \
-                 select 'p_' || i, 'c' || i || '@shop.test', 'emailpass', 'authid_' || i, {then}, {then} from n"
-        ),
-        format!(
-            "insert into cr_proof (customer_id, channel, value, proven_at) select 'cus_' || i, 'email', 'c' || i || '@shop.test', {then} from n"
-        ),
-        format!(
-            "insert into account_deletion_request (id, customer_id, reason, status, deletion_scheduled_at, created_at, updated_at) \
-                 select 'adr_' || i, 'cus_' || i, 'Bye', 'confirmed', {then}, {then}, {then} from n"
-        ),
-    ] {
-        let (head, tail) = insert.split_once(" select ").unwrap();
-        // Both databases take the list of numbers in front of the select alone.
-        database.sql(&format!("{head} {many} select {tail}")).await;
-    }
+/// Fills a test's database with accounts that are due.
+async fn fill(database: &TestDatabase, count: u32) {
+    let mut connection = database.open().await;
+    cr_testkit::leaving::fill(&mut connection, 1..=count).await;
+    connection.close().await;
 }
 
 /// Waits until a count is at least so much; the count.
@@ -137,7 +108,7 @@ cr_testkit::both! {
         until(&database, "account_deletion_request where status = 'completed'", 200).await;
         program.kill().await;
         let done = until(&database, "account_deletion_request where status = 'completed'", 200).await;
-        assert!(done < DUE, "it was killed too late");
+        assert!(done < i64::from(DUE), "it was killed too late");
         assert_nothing_is_half_deleted(&database).await;
         let (one, other) = tokio::join!(shop.run(&job), shop.run(&job));
         let told_by: Vec<String> =
@@ -146,7 +117,7 @@ cr_testkit::both! {
         // One that finds all rest in the other's hands is at its end.
         assert!(shop.run(&job).await.status.success());
         assert_nothing_is_half_deleted(&database).await;
-        assert_eq!(until(&database, "cr_audit where action = 'account_deletion.completed'", 1).await, DUE, "{told_by:?}");
+        assert_eq!(until(&database, "cr_audit where action = 'account_deletion.completed'", 1).await, i64::from(DUE), "{told_by:?}");
 
         let undisturbed = match database {
             TestDatabase::Sqlite { .. } => TestDatabase::sqlite().await,
