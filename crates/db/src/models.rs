@@ -4,6 +4,7 @@ pub mod account_deletion_request;
 pub mod api_key;
 pub mod auth_identity;
 pub mod auth_mfa_factor;
+pub mod belongings;
 pub mod cr_audit;
 pub mod cr_limit;
 pub mod cr_outbox;

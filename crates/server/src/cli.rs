@@ -1,5 +1,6 @@
-//! The command line: `serve`, `migrate`, `user`, `api-key`, `config`, `job`, `doctor`, `outbox`.
+//! The command line: `serve`, `migrate`, `user`, `api-key`, `config`, `job`, `db copy`, `doctor`, `outbox`.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -264,18 +265,21 @@ async fn prepare_database(config: &Config, db: &Database, env: &Env) -> Result<(
     Ok(())
 }
 
-/// Where to go first, for the person who has just started it.
-#[expect(clippy::print_stdout, reason = "what a terminal shows after the start")]
+/// Where to go first, for the person who has just started it. Nobody need be there to read it.
 fn greet(config: &Config, listener: &TcpListener, has_inbox: bool) -> Result<()> {
     let address = listener.local_addr()?;
     tracing::info!(%address, "Listening on {address}");
-    if !config.production {
-        println!("customer-registration is listening on http://{address}");
-        println!("  configuration  {}", config.source);
-        if has_inbox {
-            println!("  inbox          http://{address}{}/inbox", config.admin_path);
-        }
-        println!("  health         http://{address}/health/ready");
+    if config.production {
+        return Ok(());
+    }
+    let mut text = format!("customer-registration is listening on http://{address}\n");
+    text.push_str(&format!("  configuration  {}\n", config.source));
+    if has_inbox {
+        text.push_str(&format!("  inbox          http://{address}{}/inbox\n", config.admin_path));
+    }
+    text.push_str(&format!("  health         http://{address}/health/ready\n"));
+    if let Err(error) = std::io::stdout().write_all(text.as_bytes()) {
+        tracing::debug!(%error, "Standard output is closed");
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use cr_core::delivery::template::Templates;
 use cr_core::identifiers::PhoneNumber;
 use cr_core::jobs::prune;
 use cr_core::keys::Keys;
+use cr_core::options::ContactType;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -36,7 +37,7 @@ pub async fn serve(started: Started, listener: TcpListener, stop: CancellationTo
     tasks.spawn(worker.run(workers_stop.clone()));
     tasks.spawn(prune_hourly(app.clone(), workers_stop.clone()));
     tasks.spawn(jobs::by_the_clock(app.clone(), workers_stop.clone()));
-    tasks.spawn(warm_up());
+    tasks.spawn(warm_up(app.clone()));
 
     let service = router(Arc::clone(&state)).into_make_service_with_connect_info::<SocketAddr>();
     let listener = listener.tap_io(|stream| {
@@ -64,13 +65,20 @@ pub async fn serve(started: Started, listener: TcpListener, stop: CancellationTo
     Ok(())
 }
 
-/// Does what the first request would wait for: aws-lc seeds its generator from jitter, and the phone metadata is unpacked, each
-/// some 70 ms. A moment after the start, so that neither takes the processor from the first answer.
-async fn warm_up() {
+/// Does what the first request would wait for: aws-lc seeds its generator from jitter, and, where customers register or log in by
+/// phone, the phone metadata is unpacked; each some 70 ms. A moment after the start, so that neither takes the processor from the
+/// first answer. The metadata stays in memory, some 5 MiB, which a shop without phones need not hold.
+async fn warm_up(app: App) {
     tokio::time::sleep(Duration::from_millis(300)).await;
-    let warmed = tokio::task::spawn_blocking(|| {
+    let options = &app.shared.options;
+    let has_phones = [options.registration_identifier, options.login_identifier]
+        .into_iter()
+        .any(|identifier| identifier.takes(ContactType::Phone));
+    let warmed = tokio::task::spawn_blocking(move || {
         Keys::warm_up();
-        PhoneNumber::warm_up();
+        if has_phones {
+            PhoneNumber::warm_up();
+        }
     });
     if let Err(error) = warmed.await {
         tracing::warn!(%error, "Warming up failed; the first requests take longer");

@@ -60,7 +60,7 @@ files![
     (4, "registration_indexes", "0004_registration_indexes"),
     (5, "own", "0005_own"),
     (6, "lookups", "0006_lookups"),
-    (7, "known_addresses", "0007_known_addresses"),
+    (7, "erasure", "0007_erasure"),
 ];
 
 /// The migrations for one of the databases, checksummed. Its lock is off: we hold one of our own around more than this.

@@ -320,23 +320,6 @@ pub async fn mark_completed(tx: &mut Tx, id: &str, now: Timestamp) -> Result<boo
     Ok(changed > 0)
 }
 
-const FORGET_REASONS: &str = "update account_deletion_request set reason = null, updated_at = $2 \
-     where customer_id = $1 and reason is not null";
-
-/// Forgets what a customer wrote into any request, cancelled ones too.
-///
-/// # Errors
-/// When the statement fails.
-pub async fn forget_reasons(tx: &mut Tx, customer: &CustomerId, now: Timestamp) -> Result<(), DbError> {
-    on!(tx, connection => sqlx::query(FORGET_REASONS)
-        .bind(customer.as_str())
-        .bind(Stamp(now))
-        .execute(connection)
-        .await
-        .map(|_| ()))?;
-    Ok(())
-}
-
 const LOCK_IF_DUE: &str = concat!(
     "update account_deletion_request set updated_at = updated_at where id = $1 and status = 'confirmed' \
      and held_at is null and deleted_at is null and deletion_scheduled_at <= $2 returning ",

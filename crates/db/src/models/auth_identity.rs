@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::error::DbError;
 use crate::row::Columns;
 use crate::stamp::Stamp;
-use crate::tx::{Tx, on};
+use crate::tx::{Handle, Tx, on};
 
 /// One identity.
 #[derive(Clone, Debug, PartialEq)]
@@ -146,14 +146,28 @@ pub async fn update_app_metadata(tx: &mut Tx, identity: &AuthIdentity, now: Time
     Ok(())
 }
 
-const DELETE: &str = "delete from auth_identity where id = $1";
+/// SQLite runs several statements at once.
+const DELETE_SQLITE: &str = "\
+delete from cr_reset_token where auth_identity_id = $1;
+delete from auth_identity where id = $1";
+/// PostgreSQL does the same as parts of one.
+const DELETE_POSTGRES: &str = "\
+with tokens as (delete from cr_reset_token where auth_identity_id = $1)
+delete from auth_identity where id = $1";
 
-/// Deletes an identity for good; its provider identities go with it (foreign key). Only a hard delete frees an e-mail,
-/// since the unique index of `provider_identity` is not partial.
+/// Deletes an identity for good with its reset token; its provider identities go with it (foreign key). Only a hard delete
+/// frees an e-mail, since the unique index of `provider_identity` is not partial.
 ///
 /// # Errors
 /// When the statement fails.
 pub async fn delete(tx: &mut Tx, id: &AuthIdentityId) -> Result<(), DbError> {
-    on!(tx, connection => sqlx::query(DELETE).bind(id.as_str()).execute(connection).await.map(|_| ()))?;
+    match tx.handle() {
+        Handle::Sqlite(connection) => {
+            sqlx::query(DELETE_SQLITE).bind(id.as_str()).execute(connection).await.map(|_| ())?;
+        }
+        Handle::Postgres(connection) => {
+            sqlx::query(DELETE_POSTGRES).bind(id.as_str()).execute(connection).await.map(|_| ())?;
+        }
+    }
     Ok(())
 }

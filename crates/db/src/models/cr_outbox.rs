@@ -7,7 +7,6 @@
 
 use std::fmt;
 
-use cr_types::ids::CustomerId;
 use cr_types::timestamp::Timestamp;
 
 use crate::error::DbError;
@@ -413,17 +412,4 @@ pub async fn summarise(tx: &mut Tx) -> Result<OutboxSummary, DbError> {
             oldest_pending: row.optional_time("oldest_pending")?,
         })
     })
-}
-
-const DELETE_OF_RECEIVER: &str = "delete from cr_outbox where receiver_id = $1 \
-     and (channel <> 'event' or trigger_type = 'auth.password_reset')";
-
-/// Deletes every message to a customer, sent or not. Events about them hold ids alone and stay, but for the one that names the
-/// contact.
-///
-/// # Errors
-/// When the statement fails.
-pub async fn delete_of_receiver(tx: &mut Tx, customer: &CustomerId) -> Result<(), DbError> {
-    on!(tx, connection => sqlx::query(DELETE_OF_RECEIVER).bind(customer.as_str()).execute(connection).await.map(|_| ()))?;
-    Ok(())
 }

@@ -82,14 +82,3 @@ pub async fn delete(tx: &mut Tx, customer: &CustomerId, channel: &str) -> Result
         .map(|_| ()))?;
     Ok(())
 }
-
-const DELETE_OF_CUSTOMER: &str = "delete from cr_proof where customer_id = $1";
-
-/// Forgets both proofs of a customer.
-///
-/// # Errors
-/// When the statement fails.
-pub async fn delete_of_customer(tx: &mut Tx, customer: &CustomerId) -> Result<(), DbError> {
-    on!(tx, connection => sqlx::query(DELETE_OF_CUSTOMER).bind(customer.as_str()).execute(connection).await.map(|_| ()))?;
-    Ok(())
-}

@@ -51,14 +51,3 @@ pub async fn insert(tx: &mut Tx, customer: &CustomerId, code: &str, now: Timesta
         .rows_affected());
     Ok(written > 0)
 }
-
-const DELETE: &str = "delete from cr_referral_code where customer_id = $1";
-
-/// Forgets a customer's code.
-///
-/// # Errors
-/// When the statement fails.
-pub async fn delete(tx: &mut Tx, customer: &CustomerId) -> Result<(), DbError> {
-    on!(tx, connection => sqlx::query(DELETE).bind(customer.as_str()).execute(connection).await.map(|_| ()))?;
-    Ok(())
-}

@@ -37,14 +37,3 @@ pub async fn replace(tx: &mut Tx, key: &str, value: &str, now: Timestamp) -> Res
         .map(|_| ()))?;
     Ok(())
 }
-
-const DELETE: &str = "delete from cr_state where key = $1";
-
-/// Forgets a fact.
-///
-/// # Errors
-/// When the statement fails.
-pub async fn delete(tx: &mut Tx, key: &str) -> Result<(), DbError> {
-    on!(tx, connection => sqlx::query(DELETE).bind(key).execute(connection).await.map(|_| ()))?;
-    Ok(())
-}

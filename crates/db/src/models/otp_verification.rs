@@ -198,14 +198,3 @@ pub async fn prune(tx: &mut Tx, before: Timestamp) -> Result<u64, DbError> {
         .await
         .map(|done| done.rows_affected()))?)
 }
-
-const DELETE_OF_CUSTOMER: &str = "delete from otp_verification where customer_id = $1";
-
-/// Deletes every code that was made for a customer.
-///
-/// # Errors
-/// When the statement fails.
-pub async fn delete_of_customer(tx: &mut Tx, customer: &CustomerId) -> Result<(), DbError> {
-    on!(tx, connection => sqlx::query(DELETE_OF_CUSTOMER).bind(customer.as_str()).execute(connection).await.map(|_| ()))?;
-    Ok(())
-}

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use cr_core::delivery::message::NOBODY;
+use cr_core::events::EVENT_CHANNEL;
 use cr_core::options::{ContactType, EventWebhook, Options};
 use secrecy::SecretString;
 
@@ -105,22 +107,29 @@ fn judge_local(reader: &mut Reader<'_>, providers: &[ProviderConfig]) {
     }
 }
 
-/// No channel has two providers. The sentence is Medusa 2.11.2's (`notification` module).
+/// No channel has two providers (the sentence is Medusa 2.11.2's, `notification` module), and none is one of the outbox's own.
 fn judge_channels(reader: &mut Reader<'_>, providers: &[ProviderConfig]) {
     let mut served: BTreeMap<&str, usize> = BTreeMap::new();
     for (index, provider) in providers.iter().enumerate() {
         for channel in &provider.channels {
-            if served.insert(channel, index).is_none() {
+            let (problem, advice) = if [NOBODY, EVENT_CHANNEL].contains(&channel.as_str()) {
+                (format!("The channel `{channel}` is the outbox's own"), "Call the channel something else.".to_owned())
+            } else if served.insert(channel, index).is_some() {
+                (
+                    format!("Multiple providers are configured for the same channel: {channel}"),
+                    format!("Leave `{channel}` to one provider."),
+                )
+            } else {
                 continue;
-            }
+            };
             let elements = reader.node("notification.providers").map_or(&[][..], Node::items);
             let origin =
                 elements.get(index).and_then(|element| element.child("channels")).map(|node| node.origin.clone());
             reader.findings.tell(
                 &format!("notification.providers[{index}].channels"),
                 &origin.unwrap_or(super::Origin::Missing),
-                format!("Multiple providers are configured for the same channel: {channel}"),
-                format!("Leave `{channel}` to one provider."),
+                problem,
+                advice,
             );
         }
     }

@@ -2,10 +2,7 @@
 
 use cr_db::models::auth_identity;
 use cr_db::models::customer::{self, Customer};
-use cr_db::models::{
-    account_deletion_request, cr_outbox, cr_proof, cr_referral_code, cr_reset_token, cr_state, customer_address,
-    customer_group_customer, otp_verification, provider_identity,
-};
+use cr_db::models::{belongings, cr_reset_token, customer_address, customer_group_customer, provider_identity};
 use cr_types::ids::{AuthIdentityId, CustomerId};
 
 use crate::ctx::Ctx;
@@ -38,18 +35,13 @@ pub async fn run(cx: &mut Ctx, has_customer_groups: bool, id: &CustomerId) -> Re
     }
     cx.step("delete-customer")?;
     // Codes before counters: the order in which a guess holds them.
-    otp_verification::delete_of_customer(&mut cx.tx, id).await?;
+    belongings::delete(&mut cx.tx, id, &undo::state_key(id), cx.now).await?;
     if let Some(customer) = customer::find_even_deleted(&mut cx.tx, id).await? {
         if customer.deleted_at.is_some() {
             delete_orphans(cx, &customer).await?;
         }
         forget_limits(cx, &customer).await?;
     }
-    account_deletion_request::forget_reasons(&mut cx.tx, id, cx.now).await?;
-    cr_outbox::delete_of_receiver(&mut cx.tx, id).await?;
-    cr_proof::delete_of_customer(&mut cx.tx, id).await?;
-    cr_referral_code::delete(&mut cx.tx, id).await?;
-    cr_state::delete(&mut cx.tx, &undo::state_key(id)).await?;
     match cx.shared.options.erasure {
         Erasure::Anonymize => {
             customer_address::delete_of_customer(&mut cx.tx, id).await?;
@@ -71,10 +63,10 @@ pub async fn run(cx: &mut Ctx, has_customer_groups: bool, id: &CustomerId) -> Re
 async fn delete_identity(cx: &mut Ctx, id: &AuthIdentityId) -> Result<(), Error> {
     // Medusa may have made an administrator of it since it was listed.
     let Some(mut identity) = auth_identity::lock(&mut cx.tx, id).await? else { return Ok(()) };
-    cr_reset_token::delete(&mut cx.tx, &identity.id).await?;
     if !identity.is_shared() {
         return Ok(auth_identity::delete(&mut cx.tx, &identity.id).await?);
     }
+    cr_reset_token::delete(&mut cx.tx, &identity.id).await?;
     identity.app_metadata.shift_remove("customer_id");
     auth_identity::update_app_metadata(&mut cx.tx, &identity, cx.now).await?;
     for credential in provider_identity::list_of_identity(&mut cx.tx, &identity.id).await? {
@@ -95,7 +87,6 @@ async fn delete_orphans(cx: &mut Ctx, customer: &Customer) -> Result<(), Error> 
         for held in credential::list(&mut cx.tx, &identifier).await? {
             let identity = auth_identity::lock(&mut cx.tx, &held.identity.id).await?;
             if identity.is_none_or(|identity| !identity.is_claimed()) {
-                cr_reset_token::delete(&mut cx.tx, &held.identity.id).await?;
                 auth_identity::delete(&mut cx.tx, &held.identity.id).await?;
             }
         }

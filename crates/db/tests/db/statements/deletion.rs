@@ -2,8 +2,7 @@
 
 use cr_db::models::account_deletion_request::{self, NewConfirmedRequest, OrderBy};
 use cr_db::models::{
-    cr_limit, cr_outbox, cr_proof, cr_reset_token, cr_state, customer, customer_address, customer_group_customer,
-    otp_verification,
+    belongings, cr_limit, cr_reset_token, cr_state, customer, customer_address, customer_group_customer,
 };
 use cr_types::timestamp::Timestamp;
 use serde_json::json;
@@ -33,6 +32,14 @@ insert into cr_proof (customer_id, channel, value, proven_at) values
   ('cus_1', 'email', 'a@shop.test', '2026-01-01T00:00:00.000Z'), ('cus_2', 'email', 'b@shop.test', '2026-01-01T00:00:00.000Z');
 insert into otp_verification (id, customer_id, purpose, hashed_code, expires_at) values
   ('otp_1', 'cus_1', 'email_verification', 'h', '2026-01-01T00:00:00.000Z'), ('otp_2', 'cus_2', 'email_verification', 'h', '2026-01-01T00:00:00.000Z');
+insert into account_deletion_request (id, customer_id, reason, status, created_at, updated_at) values
+  ('adr_1', 'cus_1', 'r', 'cancelled', '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z'),
+  ('adr_2', 'cus_1', 'r', 'confirmed', '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z'),
+  ('adr_3', 'cus_2', 'r', 'confirmed', '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z');
+insert into cr_referral_code (customer_id, code, created_at) values
+  ('cus_1', 'AAAAAAAA', '2026-01-01T00:00:00.000Z'), ('cus_2', 'BBBBBBBB', '2026-01-01T00:00:00.000Z');
+insert into cr_state (key, value, updated_at) values
+  ('undone:cus_1', '1', '2026-01-01T00:00:00.000Z'), ('undone:cus_2', '1', '2026-01-01T00:00:00.000Z');
 insert into cr_reset_token (auth_identity_id, jti, expires_at, created_at) values
   ('authid_1', 'j', '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z'), ('authid_2', 'j', '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z');
 insert into cr_outbox (id, channel, template, trigger_type, receiver_id, idempotency_key, status, attempts, next_attempt_at, created_at, updated_at) values
@@ -104,21 +111,13 @@ cr_testkit::both! {
         assert!(account_deletion_request::lock_if_due(&mut tx, "adr_2", after(-1)).await.unwrap().is_none());
         let done = account_deletion_request::find(&mut tx, "adr_1").await.unwrap().unwrap();
         assert_eq!((done.status.as_str(), done.updated_at), ("completed", after(2)));
-        for (customer, left) in [("cus_9", None), ("cus_8", Some("r"))] {
-            account_deletion_request::forget_reasons(&mut tx, &customer_id("cus_9"), after(2)).await.unwrap();
-            let id = if customer == "cus_9" { "adr_1" } else { "adr_2" };
-            let row = account_deletion_request::find(&mut tx, id).await.unwrap().unwrap();
-            assert_eq!(row.reason.as_deref(), left, "{customer}");
-        }
     }
 
     async fn what_belongs_to_a_customer_goes_and_nothing_else(test: TestDatabase) {
         let database = open(&test, BELONGINGS).await;
         let mut tx = begin(&database).await;
         let cus = customer_id("cus_1");
-        otp_verification::delete_of_customer(&mut tx, &cus).await.unwrap();
-        cr_outbox::delete_of_receiver(&mut tx, &cus).await.unwrap();
-        cr_proof::delete_of_customer(&mut tx, &cus).await.unwrap();
+        belongings::delete(&mut tx, &cus, "undone:cus_1", after(1)).await.unwrap();
         cr_reset_token::delete(&mut tx, &identity_id("authid_1")).await.unwrap();
         customer_address::soft_delete_of_customer(&mut tx, &cus, after(1)).await.unwrap();
         tx.commit().await.unwrap();
@@ -134,6 +133,10 @@ cr_testkit::both! {
         for (sql, left) in [
             ("select id from otp_verification", json!([{"id": "otp_2"}])),
             ("select id from cr_outbox order by id", json!([{"id": "evt_1"}, {"id": "msg_2"}])),
+            ("select customer_id, reason from account_deletion_request order by id", json!([
+                {"customer_id": "cus_1", "reason": null}, {"customer_id": "cus_1", "reason": null}, {"customer_id": "cus_2", "reason": "r"}])),
+            ("select customer_id from cr_referral_code", json!([{"customer_id": "cus_2"}])),
+            ("select key from cr_state where key like 'undone:%'", json!([{"key": "undone:cus_2"}])),
             ("select customer_id from cr_proof", json!([{"customer_id": "cus_2"}])),
             ("select auth_identity_id from cr_reset_token", json!([{"auth_identity_id": "authid_2"}])),
             ("select id from customer_address", json!([{"id": "cuaddr_2"}])),
@@ -185,8 +188,6 @@ cr_testkit::both! {
             cr_state::replace(&mut tx, "fact", value, now()).await.unwrap();
             assert_eq!(cr_state::find(&mut tx, "fact").await.unwrap().as_deref(), Some(value));
         }
-        cr_state::delete(&mut tx, "fact").await.unwrap();
-        assert_eq!(cr_state::find(&mut tx, "fact").await.unwrap(), None);
     }
 
     async fn a_part_of_a_transaction_is_taken_back_alone(test: TestDatabase) {

@@ -77,11 +77,14 @@ cr_testkit::both! {
     async fn a_deleted_identity_takes_its_credentials_with_it(test: TestDatabase) {
         let database = open(&test, IDENTITIES).await;
         test.sql("insert into provider_identity (id, entity_id, provider, auth_identity_id) values ('p1', 'x', 'emailpass', 'authid_1');
-                  insert into provider_identity (id, entity_id, provider, auth_identity_id) values ('p3', 'y', 'emailpass', 'authid_3')").await;
+                  insert into provider_identity (id, entity_id, provider, auth_identity_id) values ('p3', 'y', 'emailpass', 'authid_3');
+                  insert into cr_reset_token (auth_identity_id, jti, expires_at, created_at) values
+                    ('authid_1', 'j', '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z'), ('authid_3', 'j', '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z')").await;
         let mut tx = begin(&database).await;
         auth_identity::delete(&mut tx, &identity_id("authid_1")).await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(test.rows("select id from provider_identity").await, [json!({"id": "p3"})]);
         assert_eq!(test.rows("select id from auth_identity where id = 'authid_1'").await, [] as [Value; 0]);
+        assert_eq!(test.rows("select auth_identity_id from cr_reset_token").await, [json!({"auth_identity_id": "authid_3"})]);
     }
 }

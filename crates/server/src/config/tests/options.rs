@@ -104,6 +104,14 @@ fn each_channel_that_an_option_names_has_one_provider() {
             "notification.providers[1].channels (config.toml:7): Multiple providers are configured for the same channel: email",
         ],
     );
+    let own = smtp.replace("[\"email\"]", "[\"email\", \"none\", \"event\"]");
+    check_wrong(
+        &Folder::toml(&own),
+        &[
+            "notification.providers[0].channels (config.toml:3): The channel `none` is the outbox's own",
+            "notification.providers[0].channels (config.toml:3): The channel `event` is the outbox's own",
+        ],
+    );
     check_wrong(
         &Folder::toml(&format!(
             "{smtp}[options]\nstorefrontUrl = \"https://s.example.com\"\nlogin.identifier = \"both\"\n[options.password_reset]\ntemplate = \"builtin\"\nsms_body = \"x\"\n"

@@ -27,6 +27,18 @@ cr_testkit::both! {
         server.stop().await;
     }
 
+    /// What a friend's contacts look like where the shop keeps them back.
+    async fn contacts_are_masked_where_the_shop_says_so(database: TestDatabase) {
+        let (server, _) = stage(&database, &[("[options.limits]", "[options.referral]\nmaskContacts = true\n\n[options.limits]")]).await;
+        let known = verified(&server).await;
+        let token = server.register("bob@example.com").await;
+        let body = json!({"email": "bob@example.com", "phone": "+15550000001", "referral_code": known.id});
+        assert_eq!(server.post("/store/customers", Some(&token), body).await.status.as_u16(), 200);
+        let friend = server.get(PATH, Some(&known.login)).await.json()["children"][0]["customer"].clone();
+        assert_eq!((&friend["email"], &friend["phone"]), (&json!("b***@example.com"), &json!("***01")));
+        server.stop().await;
+    }
+
     async fn what_is_wrong_is_told(database: TestDatabase) {
         let (server, _) = stage(&database, &[("referralGuesses = \"off\"", "referralGuesses = \"2/1h\"")]).await;
         let known = verified(&server).await;

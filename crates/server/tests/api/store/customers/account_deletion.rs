@@ -1,5 +1,7 @@
 //! `/store/customers/account-deletion/…`: request, confirm, cancel-request, cancel-confirm; and the guard in between.
 
+mod refusals;
+
 use http::Method;
 use serde_json::json;
 
