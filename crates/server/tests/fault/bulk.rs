@@ -23,7 +23,7 @@ async fn fill(database: &TestDatabase, count: u32) {
 }
 
 /// Waits until a count is at least so much; the count.
-async fn until(database: &TestDatabase, from: &str, least: i64) -> i64 {
+pub(crate) async fn until(database: &TestDatabase, from: &str, least: i64) -> i64 {
     let mut connection = database.open().await;
     let reached = async {
         loop {

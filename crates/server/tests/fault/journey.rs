@@ -49,7 +49,7 @@ cr_testkit::both! {
 }
 
 /// Checks the signature as the Standard Webhooks specification says.
-fn is_signed(request: &SinkRequest) -> bool {
+pub(crate) fn is_signed(request: &SinkRequest) -> bool {
     let header = |name| request.header(name).unwrap_or_else(|| panic!("no {name}"));
     let signed = format!("{}.{}.{}", header("webhook-id"), header("webhook-timestamp"), request.body);
     let tag = STANDARD.decode(header("webhook-signature").strip_prefix("v1,").unwrap()).unwrap();

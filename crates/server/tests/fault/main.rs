@@ -6,6 +6,7 @@
 mod bulk;
 mod crash;
 mod customer;
+mod events;
 mod journey;
 mod logs;
 mod outage;
