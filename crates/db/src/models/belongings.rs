@@ -10,7 +10,8 @@ use crate::tx::{Handle, Tx};
 /// SQLite runs several statements at once.
 const DELETE_SQLITE: &str = "\
 update account_deletion_request set reason = null, updated_at = $3 where customer_id = $1 and reason is not null;
-delete from otp_verification where customer_id = $1;
+delete from otp_verification where customer_id = $1 and deleted_at is null;
+delete from otp_verification where customer_id = $1 and deleted_at is not null;
 delete from cr_outbox where receiver_id = $1 and (channel <> 'event' or trigger_type = 'auth.password_reset');
 delete from cr_proof where customer_id = $1;
 delete from cr_referral_code where customer_id = $1;
@@ -20,7 +21,9 @@ const DELETE_POSTGRES: &str = "\
 with reasons as (
   update account_deletion_request set reason = null, updated_at = $3 where customer_id = $1 and reason is not null
 ), codes as (
-  delete from otp_verification where customer_id = $1
+  delete from otp_verification where customer_id = $1 and deleted_at is null
+), codes_of_the_plugin as (
+  delete from otp_verification where customer_id = $1 and deleted_at is not null
 ), messages as (
   delete from cr_outbox where receiver_id = $1 and (channel <> 'event' or trigger_type = 'auth.password_reset')
 ), proofs as (
