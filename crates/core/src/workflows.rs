@@ -8,6 +8,8 @@ pub mod confirm_account_deletion;
 pub mod create_api_key;
 pub mod create_customer;
 pub mod create_user;
+pub mod decide_account_deletion;
+pub mod list_account_deletion_messages;
 pub mod list_account_deletion_requests;
 pub mod list_referrals;
 pub mod login;

@@ -392,6 +392,26 @@ pub static TABLE: &[Route] = &[
         Box::pin(admin::account_deletion_requests::get(call))
     })
     .may_reveal(),
+    Route::admin(Method::POST, "/admin/account-deletion-requests/{id}/cancel", |call| {
+        Box::pin(admin::account_deletion_requests::id::cancel::post(call))
+    })
+    .may_reveal(),
+    Route::admin(Method::POST, "/admin/account-deletion-requests/{id}/hold", |call| {
+        Box::pin(admin::account_deletion_requests::id::hold::post(call))
+    })
+    .may_reveal(),
+    Route::admin(Method::POST, "/admin/account-deletion-requests/{id}/release", |call| {
+        Box::pin(admin::account_deletion_requests::id::release::post(call))
+    })
+    .may_reveal(),
+    Route::admin(Method::POST, "/admin/account-deletion-requests/{id}/run", |call| {
+        Box::pin(admin::account_deletion_requests::id::run::post(call))
+    })
+    .may_reveal(),
+    Route::admin(Method::GET, "/admin/account-deletion-requests/{id}/messages", |call| {
+        Box::pin(admin::account_deletion_requests::id::messages::get(call))
+    })
+    .may_reveal(),
     Route::plain(Method::GET, "/health", |call| Box::pin(health::get(call))),
     Route::plain(Method::GET, "/health/ready", |call| Box::pin(health::ready::get(call))),
 ];

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod contact;
+mod decisions;
 mod deletion;
 mod erasure;
 mod invariant;

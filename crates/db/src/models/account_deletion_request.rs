@@ -339,3 +339,56 @@ pub async fn lock_if_due(tx: &mut Tx, id: &str, now: Timestamp) -> Result<Option
         .map(|row| from_row(&row))
         .transpose())
 }
+
+macro_rules! decided {
+    ($set:literal, $condition:literal) => {
+        concat!(
+            "update account_deletion_request set ",
+            $set,
+            ", updated_at = $2 where id = $1 and deleted_at is null and ",
+            $condition,
+            " returning ",
+            columns!()
+        )
+    };
+}
+
+/// What an administrator does to one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// The account stays.
+    Cancel,
+    /// The job passes the request over, until it is released.
+    Hold,
+    /// The job may take it again.
+    Release,
+    /// The account goes now; the row is held by the transaction, and otherwise left as it is.
+    Run,
+}
+
+/// Does that if the request's state allows it; `None` when there is none such, or it is something else by now.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn decide(
+    tx: &mut Tx,
+    id: &str,
+    decision: Decision,
+    now: Timestamp,
+) -> Result<Option<AccountDeletionRequest>, DbError> {
+    let sql = match decision {
+        Decision::Cancel => {
+            decided!("status = 'cancelled', cancelled_at = $2", "status in ('pending', 'confirmed')")
+        }
+        Decision::Hold => decided!("held_at = $2", "status = 'confirmed' and held_at is null"),
+        Decision::Release => decided!("held_at = null", "status = 'confirmed' and held_at is not null"),
+        Decision::Run => decided!("status = status", "status = 'confirmed' and held_at is null"),
+    };
+    on!(tx, connection => sqlx::query(sql)
+        .bind(id)
+        .bind(Stamp(now))
+        .fetch_optional(connection)
+        .await?
+        .map(|row| from_row(&row))
+        .transpose())
+}

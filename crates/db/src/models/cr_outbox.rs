@@ -7,6 +7,7 @@
 
 use std::fmt;
 
+use cr_types::ids::CustomerId;
 use cr_types::timestamp::Timestamp;
 
 use crate::error::DbError;
@@ -62,6 +63,25 @@ pub struct DeadLetter {
     pub is_kept: bool,
     /// When it was enqueued.
     pub created_at: Timestamp,
+}
+
+/// How a message to somebody fared; nothing of what it said, or where it went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryTrace {
+    /// Notification channel.
+    pub channel: String,
+    /// OTP purpose or event.
+    pub trigger_type: String,
+    /// `pending`, `sending`, `delivered` or `dead`.
+    pub status: String,
+    /// Attempts that were made.
+    pub attempts: i64,
+    /// The class of the last failure.
+    pub last_error: Option<String>,
+    /// When it was enqueued.
+    pub created_at: Timestamp,
+    /// When it was delivered.
+    pub delivered_at: Option<Timestamp>,
 }
 
 /// A row that a worker holds under a lease.
@@ -371,6 +391,41 @@ fn dead_letter(row: &impl Columns) -> Result<DeadLetter, DbError> {
         last_error: row.optional_text("last_error")?,
         is_kept: row.boolean("is_kept")?,
         created_at: row.time("created_at")?,
+    })
+}
+
+const LIST_OF_RECEIVER: &str = "
+select channel, trigger_type, status, cast(attempts as bigint) as attempts, last_error, created_at, delivered_at
+from cr_outbox
+where receiver_id = $1 and channel not in ('event', 'none')
+order by created_at desc, id desc
+limit $2";
+
+/// The messages to a customer that are still kept, the newest first; no events, which go to the shop.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn list_of_receiver(tx: &mut Tx, customer: &CustomerId, limit: i64) -> Result<Vec<DeliveryTrace>, DbError> {
+    on!(tx, connection => sqlx::query(LIST_OF_RECEIVER)
+        .bind(customer.as_str())
+        .bind(limit)
+        .fetch_all(connection)
+        .await?
+        .iter()
+        .map(delivery_trace)
+        .collect())
+}
+
+/// Reads what `LIST_OF_RECEIVER` returns.
+fn delivery_trace(row: &impl Columns) -> Result<DeliveryTrace, DbError> {
+    Ok(DeliveryTrace {
+        channel: row.text("channel")?,
+        trigger_type: row.text("trigger_type")?,
+        status: row.text("status")?,
+        attempts: row.integer("attempts")?,
+        last_error: row.optional_text("last_error")?,
+        created_at: row.time("created_at")?,
+        delivered_at: row.optional_time("delivered_at")?,
     })
 }
 

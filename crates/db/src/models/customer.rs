@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::error::DbError;
 use crate::row::Columns;
 use crate::stamp::Stamp;
-use crate::tx::{Tx, on};
+use crate::tx::{Handle, Tx, on};
 
 /// The columns that [`Customer`] reads, from `customer c` and the two proofs.
 macro_rules! columns {
@@ -402,4 +402,57 @@ const DELETE: &str = "delete from customer where id = $1";
 pub async fn delete(tx: &mut Tx, id: &CustomerId) -> Result<(), DbError> {
     on!(tx, connection => sqlx::query(DELETE).bind(id.as_str()).execute(connection).await.map(|_| ()))?;
     Ok(())
+}
+
+/// Who a customer is, for a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CustomerName {
+    /// `cus_…`.
+    pub id: CustomerId,
+    /// As stored.
+    pub email: Option<String>,
+    /// As stored.
+    pub phone: Option<String>,
+    /// As the shop has it.
+    pub first_name: Option<String>,
+    /// As the shop has it.
+    pub last_name: Option<String>,
+}
+
+macro_rules! names {
+    ($ids:literal) => {
+        concat!("select id, email, phone, first_name, last_name from customer where id ", $ids, " order by id")
+    };
+}
+
+/// SQLite has no arrays, but reads JSON as a table.
+const LIST_NAMES_SQLITE: &str = names!("in (select value from json_each($1))");
+/// PostgreSQL takes the ids as an array.
+const LIST_NAMES_POSTGRES: &str = names!("= any($1)");
+
+/// The names and contacts of many customers, also of those that were soft-deleted, by id. Ids of nobody are left out.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn list_names(tx: &mut Tx, ids: &[&str]) -> Result<Vec<CustomerName>, DbError> {
+    match tx.handle() {
+        Handle::Sqlite(connection) => {
+            let query = sqlx::query(LIST_NAMES_SQLITE).bind(Value::from(ids));
+            query.fetch_all(connection).await?.iter().map(name_from_row).collect()
+        }
+        Handle::Postgres(connection) => {
+            let query = sqlx::query(LIST_NAMES_POSTGRES).bind(ids);
+            query.fetch_all(connection).await?.iter().map(name_from_row).collect()
+        }
+    }
+}
+
+fn name_from_row(row: &impl Columns) -> Result<CustomerName, DbError> {
+    Ok(CustomerName {
+        id: CustomerId::from_stored(row.text("id")?),
+        email: row.optional_text("email")?,
+        phone: row.optional_text("phone")?,
+        first_name: row.optional_text("first_name")?,
+        last_name: row.optional_text("last_name")?,
+    })
 }

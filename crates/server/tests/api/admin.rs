@@ -6,7 +6,7 @@ use cr_core::workflows::create_api_key::{self, ApiKeyType};
 use http::Method;
 use serde_json::json;
 
-use crate::stage::{request, schedule_deletion, stage, told, verified};
+use crate::stage::{good_login, request, schedule_deletion, stage, told, verified};
 use crate::support::TestServer;
 
 const PATH: &str = "/admin/account-deletion-requests";
@@ -54,7 +54,8 @@ cr_testkit::both! {
             ("offset=1e", ""),
             ("offset=x", "Expected type: 'number' for field 'offset', got: 'nan'"),
             ("order=created_at;drop", "Expected: 'created_at, updated_at, customer_id' for field 'order', but got: 'created_at;drop'"),
-            ("fields=id", "Unrecognized fields: 'fields'"),
+            ("fields=id", "Expected: '*customer' for field 'fields', but got: 'id'"),
+            ("select=id", "Unrecognized fields: 'select'"),
         ] {
             let answer = server.get(&format!("{PATH}?{query}"), Some(&token)).await;
             if refusal.is_empty() {
@@ -82,6 +83,108 @@ cr_testkit::both! {
         let customer = verified(&server).await.login;
         assert_eq!(told(&server.get(PATH, Some(&customer)).await), OUT);
         assert_eq!(told(&server.get(PATH, None).await), OUT);
+        server.stop().await;
+    }
+
+    /// The page shows names; everybody else gets the plugin's rows.
+    async fn who_asked_is_told_where_that_is_asked_for(database: TestDatabase) {
+        let (server, _) = stage(&database, &[]).await;
+        let known = verified(&server).await;
+        schedule_deletion(&database, &known.id).await;
+        database.sql(&format!("update customer set first_name = 'Alice' where id = '{}'", known.id)).await;
+        let token = admin(&server).await;
+        let listed = server.get(&format!("{PATH}?fields=*customer"), Some(&token)).await.json();
+        assert_eq!(listed["requests"][0]["customer"], json!({
+            "id": known.id, "email": "alice@example.com", "phone": "+15551234567", "first_name": "Alice", "last_name": null,
+        }));
+        database.sql("update account_deletion_request set customer_id = 'cus_x'").await;
+        let listed = server.get(&format!("{PATH}?fields=*customer"), Some(&token)).await.json();
+        assert_eq!(listed["requests"][0]["customer"], json!(null));
+        server.stop().await;
+    }
+
+    async fn an_administrator_holds_releases_and_cancels(database: TestDatabase) {
+        let (server, _) = stage(&database, &[]).await;
+        let known = verified(&server).await;
+        schedule_deletion(&database, &known.id).await;
+        let token = admin(&server).await;
+        let at = |deed: &str| format!("{PATH}/adr_1/{deed}");
+        let row = |state: &str| format!(
+            r#"200 {{"request":{{"id":"adr_1","customer_id":"<cus>","reason":null,"deletion_scheduled_at":"2026-01-09T03:04:05.678Z",{state},"created_at":"2026-01-02T03:04:05.678Z","updated_at":"2026-01-02T03:04:05.678Z","deleted_at":null}}}}"#
+        );
+        let now = "2026-01-02T03:04:05.678Z";
+        let (free, held, cancelled) = (
+            r#""status":"confirmed","cancelled_at":null,"held_at":null"#.to_owned(),
+            format!(r#""status":"confirmed","cancelled_at":null,"held_at":"{now}""#),
+            format!(r#""status":"cancelled","cancelled_at":"{now}","held_at":null"#),
+        );
+        let no = |sentence: &str| format!(r#"400 {{"type":"not_allowed","message":"{sentence}"}}"#);
+        for (deed, answer) in [
+            ("release", no("The account deletion request is not held")),
+            ("hold", row(&held)),
+            ("hold", no("The account deletion request is held already")),
+            ("run", no("The account deletion request is held; release it first")),
+            ("release", row(&free)),
+            ("cancel", row(&cancelled)),
+            ("cancel", no("A cancelled account deletion request cannot be cancelled")),
+            ("hold", no("A cancelled account deletion request cannot be held")),
+            ("release", no("The account deletion request is not held")),
+            ("run", no("The account of a cancelled account deletion request cannot be deleted")),
+        ] {
+            assert_eq!(told(&server.post(&at(deed), Some(&token), json!({})).await), answer, "{deed}");
+        }
+        assert_eq!(good_login(&server).await.status.as_u16(), 200);
+        let lines = database.rows("select actor_type, action from cr_audit order by action desc").await;
+        let told: Vec<_> = lines.iter().map(|line| (line["actor_type"].as_str().unwrap(), line["action"].as_str().unwrap())).collect();
+        assert_eq!(told, [("user", "account_deletion.release"), ("user", "account_deletion.hold"), ("user", "account_deletion.cancel")]);
+        server.stop().await;
+    }
+
+    async fn an_administrator_deletes_an_account_at_once(database: TestDatabase) {
+        let (server, _) = stage(&database, &[]).await;
+        let known = verified(&server).await;
+        schedule_deletion(&database, &known.id).await;
+        let token = admin(&server).await;
+        let traced = server.get(&format!("{PATH}/adr_1/messages"), Some(&token)).await;
+        assert_eq!(
+            told(&traced),
+            r#"200 {"messages":[{"channel":"email","trigger_type":"email_verification","status":"delivered","attempts":1,"last_error":null,"created_at":"2026-01-02T03:04:05.678Z","delivered_at":"2026-01-02T03:04:05.678Z"}],"count":1}"#
+        );
+        let answer = server.post(&format!("{PATH}/adr_1/run"), Some(&token), json!({})).await.json();
+        assert_eq!((answer["request"]["status"].as_str(), &answer["request"]["reason"]), (Some("completed"), &json!(null)));
+        assert_eq!(
+            told(&good_login(&server).await),
+            r#"401 {"type":"unauthorized","message":"Invalid email or password"}"#
+        );
+        assert_eq!(
+            told(&server.post(&format!("{PATH}/adr_1/run"), Some(&token), json!({})).await),
+            r#"400 {"type":"not_allowed","message":"The account of a completed account deletion request cannot be deleted"}"#
+        );
+        assert_eq!(told(&server.get(&format!("{PATH}/adr_1/messages"), Some(&token)).await), r#"200 {"messages":[],"count":0}"#);
+        server.stop().await;
+    }
+
+    /// No such request, somebody else, something in the body.
+    async fn decisions_are_refused_with_a_reason(database: TestDatabase) {
+        let (server, _) = stage(&database, &[]).await;
+        let token = admin(&server).await;
+        let missing = r#"404 {"type":"not_found","message":"Account deletion request with id: adr_9 was not found"}"#;
+        let customer = verified(&server).await.login;
+        for deed in ["cancel", "hold", "release", "run"] {
+            let path = format!("{PATH}/adr_9/{deed}");
+            assert_eq!(told(&server.post(&path, Some(&token), json!({})).await), missing);
+            assert_eq!(told(&server.post(&path, None, json!({})).await), OUT);
+            assert_eq!(told(&server.post(&path, Some(&customer), json!({})).await), OUT);
+            assert_eq!(
+                told(&server.post(&path, Some(&token), json!({"force": true})).await),
+                r#"400 {"type":"invalid_data","message":"Invalid request: Unrecognized fields: 'force'"}"#
+            );
+        }
+        let path = format!("{PATH}/adr_9/messages");
+        assert_eq!(told(&server.get(&path, Some(&token)).await), missing);
+        assert_eq!(told(&server.get(&path, None).await), OUT);
+        assert_eq!(told(&server.get(&format!("{path}?limit=1"), Some(&token)).await),
+                   r#"400 {"type":"invalid_data","message":"Invalid request: Unrecognized fields: 'limit'"}"#);
         server.stop().await;
     }
 }

@@ -7,7 +7,7 @@ use cr_types::timestamp::Timestamp;
 use crate::ctx::Ctx;
 use crate::error::Error;
 
-pub use cr_db::models::account_deletion_request::{AccountDeletionRequest, OrderBy};
+pub use cr_db::models::account_deletion_request::{AccountDeletionRequest, Decision, OrderBy};
 
 /// A page of the admin's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +106,27 @@ impl AccountDeletionRequestService {
         Ok(account_deletion_request::lock_due(&mut cx.tx, cx.now, after, limit).await?)
     }
 
+    /// Does what an administrator decided; [`Decision::Run`] holds the row, and the caller erases.
+    ///
+    /// # Errors
+    /// 404 for an id of no request, 400 with the reason when its state does not allow it; or when a statement fails.
+    pub async fn decide(cx: &mut Ctx, id: &str, decision: Decision) -> Result<AccountDeletionRequest, Error> {
+        if let Some(request) = account_deletion_request::decide(&mut cx.tx, id, decision, cx.now).await? {
+            return Ok(request);
+        }
+        Err(refusal(&Self::retrieve(cx, id).await?, decision))
+    }
+
+    /// One request.
+    ///
+    /// # Errors
+    /// 404 for an id of no request; or when the statement fails.
+    pub async fn retrieve(cx: &mut Ctx, id: &str) -> Result<AccountDeletionRequest, Error> {
+        account_deletion_request::find(&mut cx.tx, id)
+            .await?
+            .ok_or_else(|| Error::not_found(format!("Account deletion request with id: {id} was not found")))
+    }
+
     /// Marks a confirmed request as done and forgets its reason; false when it is something else by now.
     ///
     /// # Errors
@@ -118,4 +139,17 @@ impl AccountDeletionRequestService {
 /// 400 for a second request.
 pub fn already_active() -> Error {
     Error::not_allowed("An account deletion request is already active")
+}
+
+/// Why a request is not what a decision asks for.
+fn refusal(request: &AccountDeletionRequest, decision: Decision) -> Error {
+    let (status, held) = (&request.status, request.held_at.is_some());
+    Error::not_allowed(match decision {
+        Decision::Cancel => format!("A {status} account deletion request cannot be cancelled"),
+        Decision::Hold if held => "The account deletion request is held already".to_owned(),
+        Decision::Hold => format!("A {status} account deletion request cannot be held"),
+        Decision::Release => "The account deletion request is not held".to_owned(),
+        Decision::Run if held => "The account deletion request is held; release it first".to_owned(),
+        Decision::Run => format!("The account of a {status} account deletion request cannot be deleted"),
+    })
 }

@@ -1,8 +1,8 @@
 //! `account_deletion_request`, and what erasing a customer takes away.
 
-use cr_db::models::account_deletion_request::{self, NewConfirmedRequest, OrderBy};
+use cr_db::models::account_deletion_request::{self, Decision, NewConfirmedRequest, OrderBy};
 use cr_db::models::{
-    belongings, cr_limit, cr_reset_token, cr_state, customer, customer_address, customer_group_customer,
+    belongings, cr_limit, cr_outbox, cr_reset_token, cr_state, customer, customer_address, customer_group_customer,
 };
 use cr_types::timestamp::Timestamp;
 use serde_json::json;
@@ -111,6 +111,52 @@ cr_testkit::both! {
         assert!(account_deletion_request::lock_if_due(&mut tx, "adr_2", after(-1)).await.unwrap().is_none());
         let done = account_deletion_request::find(&mut tx, "adr_1").await.unwrap().unwrap();
         assert_eq!((done.status.as_str(), done.updated_at), ("completed", after(2)));
+    }
+
+    async fn a_decision_is_taken_where_the_state_allows_it(test: TestDatabase) {
+        let database = open(&test, REQUESTS).await;
+        for (decision, allowed) in [
+            (Decision::Cancel, "1 2 3 4"), (Decision::Hold, "1 2"), (Decision::Release, "3"), (Decision::Run, "1 2"),
+        ] {
+            let mut tx = begin(&database).await;
+            let mut done = Vec::new();
+            for number in ["1", "2", "3", "4", "5", "6", "7"] {
+                let id = format!("adr_{number}");
+                let before = account_deletion_request::find(&mut tx, &id).await.unwrap();
+                let Some(row) = account_deletion_request::decide(&mut tx, &id, decision, after(3)).await.unwrap() else {
+                    assert_eq!(account_deletion_request::find(&mut tx, &id).await.unwrap(), before);
+                    continue;
+                };
+                let told = (row.status.as_str(), row.cancelled_at, row.held_at, row.updated_at);
+                assert_eq!(told, match decision {
+                    Decision::Cancel => ("cancelled", Some(after(3)), before.unwrap().held_at, after(3)),
+                    Decision::Hold => ("confirmed", None, Some(after(3)), after(3)),
+                    Decision::Release | Decision::Run => ("confirmed", None, None, after(3)),
+                });
+                assert_eq!(account_deletion_request::find(&mut tx, &id).await.unwrap(), Some(row));
+                done.push(number);
+            }
+            assert_eq!(done.join(" "), allowed, "{decision:?}");
+            tx.roll_back().await.unwrap();
+        }
+    }
+
+    async fn the_messages_to_a_customer_are_listed_without_events(test: TestDatabase) {
+        let database = open(&test, BELONGINGS).await;
+        let mut tx = begin(&database).await;
+        let of = |id| customer_id(id);
+        let traces = cr_outbox::list_of_receiver(&mut tx, &of("cus_1"), 9).await.unwrap();
+        let told: Vec<_> = traces.iter().map(|row| (row.channel.as_str(), row.status.as_str(), row.attempts, &row.delivered_at)).collect();
+        assert_eq!(told, [("email", "pending", 0, &None)]);
+        assert!(cr_outbox::list_of_receiver(&mut tx, &of("cus_1"), 0).await.unwrap().is_empty());
+        assert!(cr_outbox::list_of_receiver(&mut tx, &of("cus_9"), 9).await.unwrap().is_empty());
+        let names = customer::list_names(&mut tx, &["cus_2", "cus_1", "cus_9", "cus_1"]).await.unwrap();
+        let told: Vec<_> = names.iter().map(|row| (row.id.as_str(), row.email.as_deref(), row.phone.as_deref(), row.first_name.as_deref(), row.last_name.as_deref())).collect();
+        assert_eq!(told, [
+            ("cus_1", Some("a@shop.test"), Some("+15551234567"), Some("Ann"), Some("Lee")),
+            ("cus_2", Some("b@shop.test"), None, Some("Bob"), None),
+        ]);
+        assert!(customer::list_names(&mut tx, &[]).await.unwrap().is_empty());
     }
 
     async fn what_belongs_to_a_customer_goes_and_nothing_else(test: TestDatabase) {

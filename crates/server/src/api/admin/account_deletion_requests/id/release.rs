@@ -1,0 +1,16 @@
+//! `POST /admin/account-deletion-requests/{id}/release`.
+
+use cr_core::error::Error;
+use cr_core::modules::account_deletion_request::service::Decision;
+
+use crate::api::admin::account_deletion_requests::id::decide;
+use crate::call::Call;
+use crate::respond::Reply;
+
+/// The job may take a held request again: 200 `{"request"}`.
+///
+/// # Errors
+/// As [`decide`].
+pub async fn post(call: Call) -> Result<Reply, Error> {
+    decide(&call, Decision::Release).await
+}
