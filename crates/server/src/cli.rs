@@ -14,6 +14,7 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 
 use crate::config::{Config, LogFormat, Sources, commands};
+use crate::openapi;
 use crate::{run, start};
 
 mod copy;
@@ -48,6 +49,8 @@ enum Command {
         #[arg(long)]
         adopt_flags: bool,
     },
+    /// Print the OpenAPI document, as `/openapi.json` has it.
+    Openapi,
     /// Make an administrator.
     User {
         /// The e-mail to log in with.
@@ -169,6 +172,10 @@ pub async fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Config { command } => config(&sources, &command),
         Command::CodegenDocs { folder } => codegen(&folder),
+        Command::Openapi => {
+            std::io::stdout().write_all(openapi::DOCUMENT.as_bytes())?;
+            Ok(())
+        }
         Command::Serve { .. } => serve(&sources).await,
         Command::Migrate { status, adopt_flags } => migrate(&sources, status, adopt_flags).await,
         Command::User { email, password } => user(&sources, &email, password).await,
@@ -202,6 +209,8 @@ fn config(sources: &Sources, command: &ConfigCommand) -> Result<()> {
 fn codegen(folder: &Path) -> Result<()> {
     std::fs::write(folder.join("CONFIGURATION.md"), commands::markdown())?;
     std::fs::write(folder.join("config.schema.json"), commands::schema())?;
+    let document = serde_json::to_string_pretty(&openapi::document())?;
+    std::fs::write(folder.join("openapi.json"), format!("{document}\n"))?;
     Ok(())
 }
 
@@ -276,6 +285,10 @@ fn greet(config: &Config, listener: &TcpListener, has_inbox: bool) -> Result<()>
     text.push_str(&format!("  configuration  {}\n", config.source));
     if has_inbox {
         text.push_str(&format!("  inbox          http://{address}{}/inbox\n", config.admin_path));
+    }
+    if !config.admin_disable {
+        text.push_str(&format!("  admin          http://{address}{}/account-deletion-requests\n", config.admin_path));
+        text.push_str(&format!("  API reference  http://{address}/docs\n"));
     }
     text.push_str(&format!("  health         http://{address}/health/ready\n"));
     if let Err(error) = std::io::stdout().write_all(text.as_bytes()) {

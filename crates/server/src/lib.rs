@@ -22,6 +22,7 @@ pub mod fields;
 pub mod jobs;
 pub mod json;
 pub mod middlewares;
+pub mod openapi;
 pub mod query;
 pub mod respond;
 pub mod routes;

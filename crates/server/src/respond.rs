@@ -13,10 +13,9 @@ use serde_json::{Map, Value};
 
 use crate::json;
 
-/// What our own pages may load: themselves, and nothing from elsewhere.
-const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
-                           connect-src 'self'; font-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; \
-                           frame-ancestors 'none'";
+/// What our own pages may load: files of this server, and nothing from elsewhere.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+                           form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// An answer before it becomes bytes.
 #[derive(Debug)]

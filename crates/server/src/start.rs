@@ -101,9 +101,9 @@ pub async fn build(config: &Config, app: App) -> Result<Started> {
         anyhow!("receivers of events are wrong:\n- {}", told.join("\n- "))
     })?;
     let medusa_made = storage::is_medusa_made(&app.db).await.context("the database cannot be read")?;
-    let mut table: Vec<&'static routes::Route> = routes::TABLE.iter().collect();
-    if !config.admin_disable && providers.inbox().is_some() {
-        table.extend(Vec::leak(routes::pages(&config.admin_path)).iter());
+    let mut table: Vec<&'static routes::Route> = routes::TABLE.iter().chain(routes::REFERENCE).collect();
+    if !config.admin_disable {
+        table.extend(Vec::leak(routes::pages(config.admin_path.trim_end_matches('/'))).iter());
     }
     let http = Http {
         store_cors: cors("storeCors", config.http.store_cors.as_deref())?,
@@ -118,6 +118,7 @@ pub async fn build(config: &Config, app: App) -> Result<Started> {
         body_limit: config.http.body_limit,
         access: Box::new(DatabaseAccess(app.clone())),
         routes: Routes::new(table),
+        admin_path: config.admin_path.clone(),
         inbox: providers.inbox().cloned(),
     };
     let retry = config.notification.retry;

@@ -40,6 +40,8 @@ pub struct Http {
     pub access: Box<dyn Access>,
     /// The table.
     pub routes: Routes,
+    /// `admin.path`.
+    pub admin_path: String,
     /// What the `local` provider keeps, in development.
     pub inbox: Option<LocalInbox>,
 }

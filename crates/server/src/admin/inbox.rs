@@ -7,15 +7,19 @@ use std::net::IpAddr;
 
 use cr_core::error::Error;
 use cr_core::providers::notification::local::LocalInbox;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use serde_json::json;
 
+use crate::admin::pages;
 use crate::call::Call;
-use crate::respond::{Reply, ReplyBody};
+use crate::respond::Reply;
 
-const PAGE: &str = include_str!("inbox.html");
-const STYLE: &[u8] = include_bytes!("inbox.css");
-const SCRIPT: &[u8] = include_bytes!("inbox.js");
+const PAGE: &str = include_str!("routes/inbox/page.html");
+
+/// What the page may load. A message is shown in a frame of the page's own policy, and mails carry their style in themselves.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+                      connect-src 'self'; font-src 'self'; frame-src 'self'; form-action 'none'; base-uri 'none'; \
+                      frame-ancestors 'none'";
 
 /// The page: 200 with HTML.
 ///
@@ -23,25 +27,7 @@ const SCRIPT: &[u8] = include_bytes!("inbox.js");
 /// 404 where there is no inbox, and for everybody but this machine itself.
 pub async fn page(call: Call) -> Result<Reply, Error> {
     inbox(&call)?;
-    Ok(Reply::html(PAGE))
-}
-
-/// The page's style sheet.
-///
-/// # Errors
-/// As [`page`].
-pub async fn style(call: Call) -> Result<Reply, Error> {
-    inbox(&call)?;
-    Ok(asset("text/css; charset=utf-8", STYLE))
-}
-
-/// The page's script, a module.
-///
-/// # Errors
-/// As [`page`].
-pub async fn script(call: Call) -> Result<Reply, Error> {
-    inbox(&call)?;
-    Ok(asset("text/javascript; charset=utf-8", SCRIPT))
+    Ok(pages::page(&call, PAGE)?.header(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)))
 }
 
 /// The messages, newest first: 200 `{"messages":[{"id","channel","to","subject","html","text","code"?,"created_at"}]}`.
@@ -66,14 +52,13 @@ pub async fn clear(call: Call) -> Result<Reply, Error> {
 /// # Errors
 /// 404, as for any path that is not there.
 fn inbox(call: &Call) -> Result<&LocalInbox, Error> {
-    let may_see = call.peer.is_some_and(|peer| allowed(peer, &call.headers));
-    let inbox = call.state.http.inbox.as_ref().filter(|_| may_see);
+    let inbox = call.state.http.inbox.as_ref().filter(|_| may_see(call));
     inbox.ok_or_else(|| Error::not_found(format!("Cannot {} {}", call.method, call.path)))
 }
 
-/// A file that the page loads.
-fn asset(content_type: &'static str, bytes: &'static [u8]) -> Reply {
-    Reply { body: ReplyBody::Asset(content_type, bytes), ..Reply::empty(http::StatusCode::OK) }
+/// Whether there is an inbox for whoever asks.
+pub fn may_see(call: &Call) -> bool {
+    call.state.http.inbox.is_some() && call.peer.is_some_and(|peer| allowed(peer, &call.headers))
 }
 
 /// Headers by which a proxy tells that it passes on what somebody else asked.

@@ -192,7 +192,7 @@ fn judge_host(reader: &mut Reader<'_>, config: &Config, dev_public: bool) {
 /// Admin pages and metrics stay off the routes and the port of the API.
 fn judge_paths(reader: &mut Reader<'_>, config: &Config) {
     let first = config.admin_path.split('/').nth(1).unwrap_or_default();
-    if ["", "store", "auth", "admin", "health"].contains(&first) {
+    if ["", "store", "auth", "admin", "health", "docs", "openapi.json"].contains(&first) {
         reader.tell("admin.path", "the path belongs to the API", "Use another, such as `/app`.");
     }
     let same_port =

@@ -12,6 +12,8 @@ mod client;
 mod health;
 mod journey;
 mod limits;
+mod openapi;
+mod pages;
 mod sameness;
 mod stage;
 mod store;

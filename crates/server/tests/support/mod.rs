@@ -3,6 +3,8 @@
 
 #![allow(dead_code, clippy::disallowed_methods, clippy::allow_attributes, reason = "each test binary uses its part")]
 
+pub(crate) mod contract;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -165,13 +167,20 @@ impl TestServer {
         self.raw(request.body(body).unwrap()).await
     }
 
-    /// Any request through the router, without a socket, as if from this machine.
+    /// Any request through the router, without a socket, as if from this machine. The answer is held against the OpenAPI
+    /// document.
     pub(crate) async fn raw(&self, mut request: Request<Body>) -> Answer {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 4000))));
         let response = router(Arc::clone(&self.state)).oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
-        Answer { status: parts.status, headers: parts.headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
+        let answer =
+            Answer { status: parts.status, headers: parts.headers, text: String::from_utf8(bytes.to_vec()).unwrap() };
+        if let Some(found) = self.state.http.routes.find(&method, &path) {
+            contract::check(&method, found.route.path, &answer);
+        }
+        answer
     }
 
     /// `POST` with a JSON body.

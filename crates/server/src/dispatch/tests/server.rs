@@ -168,6 +168,7 @@ impl Server {
             body_limit: 102_400,
             access: Box::new(Known),
             routes: Routes::new(SAMPLE),
+            admin_path: "/app".to_owned(),
             inbox: None,
         };
         Self { state: Arc::new(ServerState { app, http }), _database: database }
