@@ -25,8 +25,10 @@ pub mod medusa;
 pub mod mime;
 pub mod node;
 pub mod postgres;
+pub mod schemathesis;
 pub mod sms_sink;
 pub mod smtp_sink;
+mod tools;
 pub mod webhook_sink;
 
 pub use database::{Held, TestDatabase};

@@ -1,10 +1,10 @@
 //! Runs the scripts in `e2e/` with Node: what only the real npm packages can show. `npm ci` is run once a machine, when
 //! `e2e/node_modules` is missing.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+
+use crate::tools;
 
 /// Runs one script of `e2e/` with these variables, and returns what it printed. What it prints as errors goes to the test's own.
 ///
@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 /// When Node or npm is missing or too old, the packages cannot be installed, or the script fails; with what it said.
 pub async fn run(script: &str, variables: &[(&str, &str)]) -> String {
     let mut command = Command::new("node");
-    command.arg(script).current_dir(folder()).envs(variables.iter().copied()).stdin(Stdio::null());
+    command.arg(script).current_dir(tools::folder()).envs(variables.iter().copied()).stdin(Stdio::null());
     let output = tokio::task::spawn_blocking(move || {
         install();
         command.output().expect("node runs: install Node 20 or newer")
@@ -24,27 +24,10 @@ pub async fn run(script: &str, variables: &[(&str, &str)]) -> String {
     printed
 }
 
-/// `e2e/` at the root of the repository.
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../e2e")
-}
-
-/// Installs the packages that `package-lock.json` names, unless they are there. A file lock lets one process do it and the others wait.
+/// Installs the packages that `package-lock.json` names, unless they are there.
 fn install() {
     static DONE: OnceLock<()> = OnceLock::new();
-    DONE.get_or_init(|| {
-        let path = std::env::temp_dir().join("customer-registration-npm.lock");
-        let lock = File::options().create(true).append(true).open(path).expect("the lock file can be written");
-        lock.lock().expect("the lock file can be locked");
-        // npm writes this file last.
-        if folder().join("node_modules/.package-lock.json").exists() {
-            return;
-        }
-        let output = Command::new("npm")
-            .args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"])
-            .current_dir(folder())
-            .output()
-            .expect("npm runs: install Node 20 or newer");
-        assert!(output.status.success(), "npm ci: {}", String::from_utf8_lossy(&output.stderr));
-    });
+    let command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"];
+    // npm writes this file last.
+    tools::install(&DONE, "node_modules/.package-lock.json", &[&command], "install Node 20 or newer, with npm");
 }

@@ -447,6 +447,7 @@ pub async fn list_names(tx: &mut Tx, ids: &[&str]) -> Result<Vec<CustomerName>, 
     }
 }
 
+/// Reads what `names!` selects.
 fn name_from_row(row: &impl Columns) -> Result<CustomerName, DbError> {
     Ok(CustomerName {
         id: CustomerId::from_stored(row.text("id")?),
