@@ -1,6 +1,6 @@
 //! The OpenAPI 3.1 document: what each row of the route table takes and answers.
 //!
-//! Method, path, gate and limits come from the table itself; the rest stands beside it in this folder, one [`Operation`] a row.
+//! Method, path, gate and limits come from the table itself; the rest stands beside it in this folder, one `Operation` a row.
 //! The document is checked in as `docs/openapi.json` and served from there; a test compares the two, and every answer that the
 //! API tests see is held against it.
 

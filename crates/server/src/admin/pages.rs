@@ -102,7 +102,7 @@ pub async fn file(call: Call) -> Result<Reply, Error> {
 /// `/docs/{file}`.
 ///
 /// # Errors
-/// As [`file`].
+/// As [`file()`].
 pub async fn reference_file(call: Call) -> Result<Reply, Error> {
     asset(&call, &REFERENCE_FILES)
 }

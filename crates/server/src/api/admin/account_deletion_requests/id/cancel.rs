@@ -10,7 +10,7 @@ use crate::respond::Reply;
 /// The account stays, on the customer's behalf: 200 `{"request"}`.
 ///
 /// # Errors
-/// As [`decide`].
+/// As [`decide_account_deletion::run`](cr_core::workflows::decide_account_deletion::run); 400 for a body with anything in it.
 pub async fn post(call: Call) -> Result<Reply, Error> {
     decide(&call, Decision::Cancel).await
 }
