@@ -9,7 +9,7 @@ use cr_core::app::App;
 use cr_core::error::Error;
 use cr_core::modules::auth::token::AuthClaims;
 use cr_core::modules::customer::{Customer, Session};
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, Method, Uri, header};
 use serde_json::{Map, Value};
 
 use crate::client_address;
@@ -30,6 +30,8 @@ pub struct Call {
     pub method: Method,
     /// The path as sent, still percent-encoded, without the query.
     pub path: String,
+    /// Path and query as sent.
+    pub target: Uri,
     /// The `{name}` segments, percent-decoded.
     pub params: BTreeMap<&'static str, String>,
     /// The query string as `qs` reads it: values are strings, arrays or objects.

@@ -2,6 +2,7 @@
 //!
 //! The order is Medusa 2.11.2's; the first failure answers. CORS headers stand on failures too, where the route is known.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -17,11 +18,14 @@ use axum::response::Response;
 use cr_core::error::Error;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, header};
+use hyper::upgrade::OnUpgrade;
+use serde_json::{Map, Value};
 
 use crate::call::Call;
+use crate::gateway::{self, Gateway};
 use crate::json;
 use crate::middlewares::{authenticate, cors, etag, publishable_key, request_id, request_log};
-use crate::respond::{self, Reply};
+use crate::respond::{self, Reply, ReplyBody};
 use crate::routes::{Found, Gate, Namespace};
 use crate::state::ServerState;
 use crate::{body, query};
@@ -38,27 +42,74 @@ pub fn router(state: Arc<ServerState>) -> Router {
 /// Answers one request.
 async fn dispatch(State(state): State<Arc<ServerState>>, request: Request) -> Response {
     let started = Instant::now();
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    let upgrade = parts.extensions.remove::<OnUpgrade>();
     let request_id = request_id::of(&parts.headers, &state.app.shared.env);
     let found = state.http.routes.find(&parts.method, parts.uri.path());
-    let label = found.as_ref().map_or("(no route)", |found| found.route.path);
-
-    let reply = match answer(&state, &parts, body, found.clone(), &request_id).await {
-        Ok(reply) => reply,
-        Err(error) => respond::failure(&error, parts.method.as_str(), label, &request_id),
+    let gateway = state.http.gateway.as_ref().filter(|_| Gateway::takes(found.as_ref(), parts.uri.path()));
+    let label = match gateway {
+        Some(_) => "(gateway)",
+        None => found.as_ref().map_or("(no route)", |found| found.route.path),
     };
-    let mut response = etag::apply(respond::into_response(reply), &parts.method, &parts.headers).await;
-    // `HEAD` is no method of a route in Medusa, so its answers carry no CORS headers.
-    if let Some(cors) =
-        found.filter(|_| parts.method != Method::HEAD).and_then(|found| state.http.cors(found.route.namespace))
-    {
-        cors::add_headers(cors, &parts.headers, response.headers_mut());
+
+    let answered = match gateway {
+        Some(gateway) => pass(&state, gateway, &parts, body, upgrade, &request_id).await,
+        None => answer(&state, &parts, body, found.clone(), &request_id).await,
+    };
+    let reply = answered.unwrap_or_else(|error| respond::failure(&error, parts.method.as_str(), label, &request_id));
+    let is_upstreams = matches!(reply.body, ReplyBody::Passed(_));
+    let mut response = respond::into_response(reply);
+    // What the upstream answered has its tag and its CORS headers.
+    if !is_upstreams {
+        response = etag::apply(response, &parts.method, &parts.headers).await;
+        let namespace = match gateway {
+            Some(_) => Some(Namespace::of(parts.uri.path())),
+            None => found.map(|found| found.route.namespace),
+        };
+        // `HEAD` is no method of a route in Medusa, so its answers carry no CORS headers.
+        let cors = namespace.filter(|_| parts.method != Method::HEAD).and_then(|namespace| state.http.cors(namespace));
+        if let Some(cors) = cors {
+            cors::add_headers(cors, &parts.headers, response.headers_mut());
+        }
     }
     if let Ok(id) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(request_id::HEADER, id);
     }
     request_log::write(&parts.method, label, response.status(), started.elapsed(), &request_id);
     response
+}
+
+/// The way through: what is not ours goes on, its body unread.
+///
+/// # Errors
+/// As [`gateway::pass`].
+async fn pass(
+    state: &Arc<ServerState>,
+    gateway: &Gateway,
+    parts: &Parts,
+    body: Body,
+    upgrade: Option<OnUpgrade>,
+    request_id: &str,
+) -> Result<Reply, Error> {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
+    let origin = state.http.trusted_proxies.origin(peer, &parts.headers);
+    let call = Call {
+        state: Arc::clone(state),
+        route: None,
+        method: parts.method.clone(),
+        path: parts.uri.path().to_owned(),
+        target: parts.uri.clone(),
+        params: BTreeMap::new(),
+        query: Map::new(),
+        body: Value::Null,
+        headers: parts.headers.clone(),
+        auth: None,
+        address: origin.address,
+        peer: peer.map(|peer| peer.ip()),
+        secure: origin.secure,
+        request_id: request_id.to_owned(),
+    };
+    gateway::pass(state, gateway, call, body, upgrade, origin).await
 }
 
 /// The way in: everything up to the handler's answer.
@@ -88,6 +139,7 @@ async fn answer(
         route: found.as_ref().map(|found| found.route),
         method: parts.method.clone(),
         path: path.to_owned(),
+        target: parts.uri.clone(),
         params: found.as_ref().map(Found::params).transpose()?.unwrap_or_default(),
         query,
         body,

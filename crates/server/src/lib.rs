@@ -19,6 +19,7 @@ pub mod config;
 pub mod credentials;
 pub mod dispatch;
 pub mod fields;
+pub mod gateway;
 pub mod jobs;
 pub mod json;
 pub mod middlewares;

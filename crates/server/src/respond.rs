@@ -41,6 +41,8 @@ pub enum ReplyBody {
     Asset(&'static str, &'static [u8]),
     /// Nothing.
     Empty,
+    /// What the upstream answered, as a whole.
+    Passed(Box<Response>),
 }
 
 impl Reply {
@@ -82,6 +84,11 @@ impl Reply {
     /// A status alone.
     pub fn empty(status: StatusCode) -> Self {
         Self::new(status, ReplyBody::Empty)
+    }
+
+    /// The upstream's answer.
+    pub fn passed(response: Response) -> Self {
+        Self::new(response.status(), ReplyBody::Passed(Box::new(response)))
     }
 
     /// Status and body without any header.
@@ -191,6 +198,7 @@ pub fn into_response(reply: Reply) -> Response {
         ReplyBody::Text(text) | ReplyBody::Html(text) => ("text/html; charset=utf-8", text.into()),
         ReplyBody::Asset(content_type, bytes) => (content_type, bytes.into()),
         ReplyBody::Empty => ("", Body::empty()),
+        ReplyBody::Passed(response) => return *response,
     };
     let mut response = Response::new(body);
     *response.status_mut() = reply.status;

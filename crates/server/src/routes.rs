@@ -324,11 +324,13 @@ pub static REFERENCE: &[Route] = &[
     Route::plain(Method::GET, "/docs/{file}", |call| Box::pin(pages::reference_file(call))),
 ];
 
+/// Where a browser begins, unless it is the upstream's.
+pub static DOOR: &[Route] = &[Route::plain(Method::GET, "/", |call| Box::pin(pages::door(call)))];
+
 /// The rows below `{admin.path}`, which only the configuration knows. Made once a process, since rows live as long as it does.
 pub fn pages(admin_path: &str) -> Vec<Route> {
     let at = |page: &str| -> &'static str { Box::leak(format!("{admin_path}{page}").into_boxed_str()) };
     vec![
-        Route::plain(Method::GET, "/", |call| Box::pin(pages::door(call))),
         Route::plain(Method::GET, at(""), |call| Box::pin(pages::start(call))),
         Route::plain(Method::GET, at("/account-deletion-requests"), |call| {
             Box::pin(pages::account_deletion_requests(call))

@@ -1,6 +1,7 @@
 //! From a configuration to a running product: database, keys, templates, providers, and the state of the HTTP side.
 
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use cr_core::app::{App, Faults, Shared};
@@ -23,6 +24,7 @@ use tokio::sync::Notify;
 use crate::access::DatabaseAccess;
 use crate::client_address::TrustedProxies;
 use crate::config::{Config, ProviderConfig, ProviderKind, PublishableKeyRule};
+use crate::gateway::Gateway;
 use crate::middlewares::cors::Cors;
 use crate::routes::{self, Routes};
 use crate::state::{Http, ServerState};
@@ -103,6 +105,7 @@ pub async fn build(config: &Config, app: App) -> Result<Started> {
     let medusa_made = storage::is_medusa_made(&app.db).await.context("the database cannot be read")?;
     let mut table: Vec<&'static routes::Route> = routes::TABLE.iter().chain(routes::REFERENCE).collect();
     if !config.admin_disable {
+        table.extend(routes::DOOR.iter().filter(|_| config.gateway_upstream.is_none()));
         table.extend(Vec::leak(routes::pages(config.admin_path.trim_end_matches('/'))).iter());
     }
     let http = Http {
@@ -119,6 +122,7 @@ pub async fn build(config: &Config, app: App) -> Result<Started> {
         access: Box::new(DatabaseAccess(app.clone())),
         routes: Routes::new(table),
         admin_path: config.admin_path.clone(),
+        gateway: gateway(config)?,
         inbox: providers.inbox().cloned(),
     };
     let retry = config.notification.retry;
@@ -168,4 +172,14 @@ fn provider(config: &ProviderConfig) -> ProviderSettings {
         }),
     };
     ProviderSettings { id: config.id.clone(), channels: config.channels.clone(), options }
+}
+
+/// The way to `gateway.upstream`, where there is one.
+///
+/// # Errors
+/// When its address is none, or the system's certificates cannot be read.
+fn gateway(config: &Config) -> Result<Option<Gateway>> {
+    let Some(upstream) = &config.gateway_upstream else { return Ok(None) };
+    let timeout = Duration::from_secs(config.gateway_timeout);
+    Ok(Some(Gateway::new(upstream, timeout).context("gateway.upstream cannot be used")?))
 }

@@ -11,6 +11,7 @@ use cr_core::providers::notification::local::LocalInbox;
 use cr_types::timestamp::Timestamp;
 
 use crate::client_address::TrustedProxies;
+use crate::gateway::Gateway;
 use crate::middlewares::cors::Cors;
 use crate::routes::Routes;
 
@@ -42,6 +43,8 @@ pub struct Http {
     pub routes: Routes,
     /// `admin.path`.
     pub admin_path: String,
+    /// The way to a Medusa behind this server.
+    pub gateway: Option<Gateway>,
     /// What the `local` provider keeps, in development.
     pub inbox: Option<LocalInbox>,
 }

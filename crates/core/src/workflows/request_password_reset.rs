@@ -54,9 +54,7 @@ pub async fn run(app: &App, input: Input) -> Result<(), Error> {
     }
     let identifier = Identifier::read(input.contact, &input.identifier, options.default_country.as_deref());
     let mut cx = app.begin().await?;
-    let subject = cx.shared.keys.contact_hmac(input.contact.as_str(), &identifier.key());
-    let limit = options.limits.resets.clone();
-    rate_limit::take_or_refuse(&mut cx.tx, "resets", &subject, &limit, cx.now).await?;
+    take_request(&mut cx, input.contact, &identifier).await?;
     let is_reachable = is_reachable(&cx, input.contact, &identifier.key());
     let found = find_customer_by_email::run(&mut cx, &identifier)
         .await?
@@ -79,6 +77,40 @@ pub async fn run(app: &App, input: Input) -> Result<(), Error> {
     };
     events::emit(&mut cx, Event::PasswordReset(Box::new(reset))).await?;
     cx.commit().await
+}
+
+/// Counts a request that somebody else answers: against the contact, and the client's address.
+///
+/// # Errors
+/// 429 over a limit.
+pub async fn count(app: &App, input: &Input) -> Result<(), Error> {
+    let options = &app.shared.options;
+    let identifier = Identifier::read(input.contact, &input.identifier, options.default_country.as_deref());
+    let mut cx = app.begin().await?;
+    take_request(&mut cx, input.contact, &identifier).await?;
+    take_address(&mut cx, input).await?;
+    cx.commit().await
+}
+
+/// Counts a request against its contact.
+///
+/// # Errors
+/// 429 over `resets`.
+async fn take_request(cx: &mut Ctx, contact: ContactType, identifier: &Identifier) -> Result<(), Error> {
+    let subject = cx.shared.keys.contact_hmac(contact.as_str(), &identifier.key());
+    let limit = cx.shared.options.limits.resets.clone();
+    rate_limit::take_or_refuse(&mut cx.tx, "resets", &subject, &limit, cx.now).await
+}
+
+/// Counts a request against the client's address.
+///
+/// # Errors
+/// 429 over `sendsPerAddress`.
+async fn take_address(cx: &mut Ctx, input: &Input) -> Result<(), Error> {
+    let shared = Arc::clone(&cx.shared);
+    let Some(address) = rate_limit::address_subject(&shared.keys, input.address.as_deref()) else { return Ok(()) };
+    let limit = &shared.options.limits.sends_per_address;
+    rate_limit::take_or_refuse(&mut cx.tx, "sendsPerAddress", &address, limit, cx.now).await
 }
 
 /// Issues a token and records it as the only one that counts. For nobody: a token that no identity has.
@@ -110,11 +142,7 @@ async fn record_token(
 /// 429 when one is used up.
 async fn take_send(cx: &mut Ctx, input: &Input, goes_out: bool, customer: Option<&Customer>) -> Result<(), Error> {
     let shared = Arc::clone(&cx.shared);
-    let limits = &shared.options.limits;
-    if let Some(address) = rate_limit::address_subject(&shared.keys, input.address.as_deref()) {
-        let limit = &limits.sends_per_address;
-        rate_limit::take_or_refuse(&mut cx.tx, "sendsPerAddress", &address, limit, cx.now).await?;
-    }
+    take_address(cx, input).await?;
     let recipient = match customer {
         Some(customer) => session::recipient(&shared.options, customer),
         None if goes_out => Recipient::Open,

@@ -4,7 +4,7 @@ use super::node::{Node, Origin};
 use super::reading::Reader;
 
 /// Their paths; of a table, everything below.
-const NOT_YET: &[&str] = &["gateway", "metrics.listen"];
+const NOT_YET: &[&str] = &["metrics.listen"];
 
 /// Whether a key does nothing in this version.
 pub(crate) fn is_pending(path: &str) -> bool {

@@ -44,6 +44,14 @@ impl Found<'_> {
     }
 }
 
+impl Found<'_> {
+    /// Whether the path has a segment of this name, and it is none of these. One that is badly encoded is refused by whoever reads it.
+    pub fn names_other(&self, name: &str, known: &[&str]) -> bool {
+        let raw = self.raw_params.iter().find(|(candidate, _)| *candidate == name);
+        raw.and_then(|(_, raw)| query::decode_segment(raw).ok()).is_some_and(|named| !known.contains(&named.as_str()))
+    }
+}
+
 impl Routes {
     /// Cuts and sorts a table.
     pub fn new(table: impl IntoIterator<Item = &'static Route>) -> Self {
@@ -62,6 +70,11 @@ impl Routes {
             .iter()
             .filter(|row| row.route.method == *method)
             .find_map(|row| Some(Found { route: row.route, raw_params: row.fits(path)? }))
+    }
+
+    /// Whether any method of a path is a row's.
+    pub fn has(&self, path: &str) -> bool {
+        self.rows.iter().any(|row| row.fits(path).is_some())
     }
 
     /// The methods of all rows that fit a path, as Express lists them for `OPTIONS`: `HEAD` follows `GET`.

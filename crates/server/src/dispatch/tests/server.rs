@@ -169,6 +169,7 @@ impl Server {
             access: Box::new(Known),
             routes: Routes::new(SAMPLE),
             admin_path: "/app".to_owned(),
+            gateway: None,
             inbox: None,
         };
         Self { state: Arc::new(ServerState { app, http }), _database: database }

@@ -1,26 +1,68 @@
 //! `GET`, `POST` and `PATCH /store/customers/me`.
 
+use axum::response::Response;
 use cr_core::error::Error;
+use cr_core::modules::customer::view::scalar;
+use cr_core::subscribers::password_reset::percent_encode;
 use cr_core::workflows::{retrieve_customer, update_customer};
 use cr_types::http::CustomerBody;
+use http::StatusCode;
+use http::header::{CONTENT_LENGTH, ETAG};
+use http_body_util::BodyExt as _;
+use serde_json::Value;
 
 use crate::call::Call;
 use crate::fields::Projection;
 use crate::respond::Reply;
 use crate::validation::Object;
+use crate::{gateway, json};
 
 pub mod contact;
+
+/// What a customer has here and at no Medusa.
+const FLAGS: [&str; 2] = ["email_verified", "phone_verified"];
 
 /// The customer: 200 `{"customer"}`, with the keys that `?fields=` names.
 ///
 /// # Errors
 /// 400 for fields that a customer has not.
 pub async fn get(call: Call) -> Result<Reply, Error> {
-    let projection = projection(&call)?;
+    let projection = Projection::from_query(&call.query)?;
+    if projection.needs_upstream() && call.state.http.gateway.is_some() {
+        return with_orders(&call).await;
+    }
+    projection.refuse_upstream()?;
     let session = call.session()?;
     let with_addresses = session.has_addresses && projection.needs_addresses();
     let customer = retrieve_customer::run(call.app(), &session.customer, with_addresses).await?;
     Reply::json(&CustomerBody { customer: projection.apply(customer), verifications: None })
+}
+
+/// The customer as the upstream tells it, for fields that only a Medusa holds; the flags are added where they are named.
+///
+/// # Errors
+/// As [`gateway::ask`].
+async fn with_orders(call: &Call) -> Result<Reply, Error> {
+    let fields = call.query.get("fields").and_then(Value::as_str).unwrap_or_default();
+    let (flags, others): (Vec<&str>, Vec<&str>) =
+        fields.split(',').map(str::trim).partition(|field| FLAGS.contains(&field.trim_start_matches('+')));
+    let fields = percent_encode(&others.join(","));
+    let target = format!("{}?fields={fields}", call.path).parse().map_err(Error::internal)?;
+    let answer = gateway::ask(call, target, None).await?;
+    if flags.is_empty() || answer.status() != StatusCode::OK {
+        return Ok(Reply::passed(answer));
+    }
+    let (mut parts, body) = answer.into_parts();
+    let bytes = body.collect().await.map_err(Error::internal)?.to_bytes();
+    let mut json: Value = serde_json::from_slice(&bytes).map_err(Error::internal)?;
+    if let Some(customer) = json.get_mut("customer").and_then(Value::as_object_mut) {
+        for flag in flags.iter().map(|flag| flag.trim_start_matches('+')) {
+            customer.insert(flag.to_owned(), scalar(call.customer()?, flag).unwrap_or_default());
+        }
+    }
+    parts.headers.remove(CONTENT_LENGTH);
+    parts.headers.remove(ETAG);
+    Ok(Reply::passed(Response::from_parts(parts, json::write(&json).map_err(Error::internal)?.into())))
 }
 
 /// Changes the profile: 200 `{"customer"}`.

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::call::Call;
 use crate::credentials;
+use crate::gateway;
 use crate::respond::Reply;
 use crate::validation::Object;
 
@@ -31,6 +32,10 @@ pub async fn post(call: Call) -> Result<Reply, Error> {
         identifier: named.text,
         address: call.address_key(),
     };
+    if gateway::owns_passwords_of(&call) {
+        request_password_reset::count(call.app(), &input).await?;
+        return gateway::forward(&call, Some(&json!({ "identifier": input.identifier }))).await;
+    }
     request_password_reset::run(call.app(), input).await?;
     Reply::created_json(&json!({}))
 }

@@ -6,6 +6,7 @@ use cr_types::http::PasswordReset;
 
 use crate::call::Call;
 use crate::credentials;
+use crate::gateway;
 use crate::respond::Reply;
 use crate::validation::Object;
 
@@ -15,6 +16,9 @@ use crate::validation::Object;
 /// As [`complete_password_reset::run`]; 401 `Unauthorized` for a good token without a password, as Medusa says it.
 pub async fn post(call: Call) -> Result<Reply, Error> {
     credentials::check_allowed(&call)?;
+    if gateway::owns_passwords_of(&call) {
+        return gateway::forward(&call, Some(&call.body)).await;
+    }
     let actor_type = call.param("actor_type").to_owned();
     let token = call.bearer().filter(|_| credentials::is_known(&call)).unwrap_or_default().to_owned();
     complete_password_reset::check_token(call.app(), &token, &actor_type)?;

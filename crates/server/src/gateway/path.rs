@@ -1,0 +1,104 @@
+//! How a path is judged that goes on to another server: as the laxest reader between here and there might read it.
+
+use crate::routes::{Namespace, Routes};
+
+/// A path as it is judged: percent-decoded, back slashes turned, empty and dot segments resolved, in lower case. What is sent
+/// is the path as it came.
+pub(super) fn judged(path: &str) -> String {
+    let mut segments: Vec<String> = Vec::new();
+    let decoded = decoded(path).replace('\\', "/").to_lowercase();
+    for segment in decoded.split('/') {
+        // What stands after a semicolon is a parameter to some, and nothing to others.
+        match segment.split(';').next().unwrap_or_default().trim() {
+            "" | "." => {}
+            ".." => {
+                segments.pop();
+            }
+            plain => segments.push(plain.to_owned()),
+        }
+    }
+    format!("/{}", segments.join("/"))
+}
+
+/// Percent-decoded twice, for whoever does it once more behind us; bytes that are no text become replacement characters.
+fn decoded(path: &str) -> String {
+    let once = percent_decoded(path.as_bytes());
+    String::from_utf8_lossy(&percent_decoded(&once)).into_owned()
+}
+
+/// Every good escape as its byte; a bad one stays.
+fn percent_decoded(bytes: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let escape = bytes.get(at + 1..at + 3).filter(|_| *byte == b'%');
+        let value = escape.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        decoded.push(value.unwrap_or(*byte));
+        at += if value.is_some() { 3 } else { 1 };
+    }
+    decoded
+}
+
+/// Whether a path only looks as if it were not ours: read laxly, it is one of our own routes. Such a request would reach the
+/// upstream's own version of the route, around ours.
+pub(super) fn is_disguised(routes: &Routes, path: &str) -> bool {
+    let judged = judged(path);
+    !routes.has(path) && routes.has(&judged)
+}
+
+/// The namespace that a path lies in when it is read laxly.
+pub(super) fn namespace(path: &str) -> Namespace {
+    Namespace::of(&judged(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::routes::TABLE;
+
+    /// Whoever finds a spelling that we do not recognise and Medusa does goes around the guard.
+    #[test]
+    fn tricks_are_seen_through() {
+        for (path, plain) in [
+            ("/store/carts", "/store/carts"),
+            ("//store/carts", "/store/carts"),
+            ("/store//carts/", "/store/carts"),
+            ("/STORE/Carts", "/store/carts"),
+            ("/%73tore/carts", "/store/carts"),
+            ("/%2573tore/carts", "/store/carts"),
+            ("/store%2fcarts", "/store/carts"),
+            ("/x/../store/carts", "/store/carts"),
+            ("/x/%2e%2e/store/carts", "/store/carts"),
+            ("/./store/carts", "/store/carts"),
+            ("/\\store\\carts", "/store/carts"),
+            ("/store;x=1/carts;y", "/store/carts"),
+            ("/../../store/carts", "/store/carts"),
+            ("/%zz/%", "/%zz/%"),
+            ("/", "/"),
+            ("", "/"),
+        ] {
+            assert_eq!(judged(path), plain, "{path}");
+        }
+        assert_eq!(namespace("/%61dmin/orders"), Namespace::Admin);
+        assert_eq!(namespace("/%FF%FEstore"), Namespace::None);
+    }
+
+    #[test]
+    fn our_own_routes_are_recognised_in_disguise() {
+        let routes = Routes::new(TABLE);
+        for (path, disguised) in [
+            ("/store/customers", false),
+            ("/store/customers/", false),
+            ("/Store/Customers", false),
+            ("/store/carts", false),
+            ("//store/customers", true),
+            ("/store/%63ustomers", true),
+            ("/store/x/../customers", true),
+            ("/store//customers", true),
+            ("/auth//customer/emailpass/register", true),
+            ("/auth/customer/google", false),
+        ] {
+            assert_eq!(is_disguised(&routes, path), disguised, "{path}");
+        }
+    }
+}
