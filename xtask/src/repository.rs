@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 /// Folders that hold nothing written by hand (`.git` is a file in a second work tree).
-const SKIPPED: [&str; 5] = [".git", "target", "node_modules", ".venv", "proptest-regressions"];
+const SKIPPED: [&str; 6] = [".git", "target", "node_modules", ".venv", ".medusa", "proptest-regressions"];
 
 /// One file of the repository, read as text.
 pub(crate) struct SourceFile {

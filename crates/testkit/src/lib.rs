@@ -25,6 +25,7 @@ pub mod medusa;
 pub mod mime;
 pub mod node;
 pub mod postgres;
+pub mod real_medusa;
 pub mod schemathesis;
 pub mod sms_sink;
 pub mod smtp_sink;

@@ -29,5 +29,11 @@ fn install() {
     static DONE: OnceLock<()> = OnceLock::new();
     let command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"];
     // npm writes this file last.
-    tools::install(&DONE, "node_modules/.package-lock.json", &[&command], "install Node 20 or newer, with npm");
+    tools::install(
+        &DONE,
+        &tools::folder(),
+        "node_modules/.package-lock.json",
+        &[&command],
+        "install Node 20 or newer, with npm",
+    );
 }

@@ -43,5 +43,5 @@ fn install() {
     let fill: &[&str] =
         &[".venv/bin/pip", "install", "--quiet", "--disable-pip-version-check", "-r", "requirements.txt"];
     let help = "install Python 3.10 or newer, with venv";
-    tools::install(&DONE, ".venv/bin/schemathesis", &[make, fill], help);
+    tools::install(&DONE, &tools::folder(), ".venv/bin/schemathesis", &[make, fill], help);
 }

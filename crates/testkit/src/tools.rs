@@ -10,25 +10,26 @@ pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../e2e")
 }
 
-/// Runs these commands in `e2e/`, one after the other, unless `sign` is there already, which the last one writes. A file lock
+/// Runs these commands in a folder, one after the other, unless `sign` is there already, which the last one writes. A file lock
 /// lets one process do it and the others wait.
 ///
 /// # Panics
 /// When a command fails; `help` says what may be missing.
-pub(crate) fn install(done: &OnceLock<()>, sign: &str, commands: &[&[&str]], help: &str) {
+pub(crate) fn install(done: &OnceLock<()>, folder: &Path, sign: &str, commands: &[&[&str]], help: &str) {
     done.get_or_init(|| {
         let path = std::env::temp_dir().join("customer-registration-tools.lock");
         let lock = File::options().create(true).append(true).open(path).expect("the lock file can be written");
         lock.lock().expect("the lock file can be locked");
-        if folder().join(sign).exists() {
+        if folder.join(sign).exists() {
             return;
         }
         for command in commands {
             let [program, arguments @ ..] = command else { continue };
-            let output = Command::new(program).args(arguments).current_dir(folder()).output();
+            let output = Command::new(program).args(arguments).current_dir(folder).output();
             let output = output.unwrap_or_else(|error| panic!("{program}: {error}: {help}"));
             let complaint = String::from_utf8_lossy(&output.stderr);
             assert!(output.status.success(), "{}: {complaint}\n{help}", command.join(" "));
         }
+        assert!(folder.join(sign).exists(), "{sign} was not made in {}: {help}", folder.display());
     });
 }

@@ -1,0 +1,132 @@
+//! A real Medusa from npm, on a database of its own. It is installed and built once a machine, in `e2e/medusa-2.11.2`.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use crate::database::TestDatabase;
+use crate::tools;
+
+/// The secret that both sides sign tokens with.
+pub const JWT_SECRET: &str = "a secret that both sides know, long enough";
+/// The administrator that is made.
+pub const ADMINISTRATOR: [&str; 2] = ["admin@example.com", "supersecret123"];
+/// Until a start has failed.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A database as Medusa's own migrations make it, with an administrator. No Medusa runs yet.
+///
+/// # Panics
+/// When Medusa cannot be installed, or its commands fail.
+pub async fn database() -> TestDatabase {
+    let database = TestDatabase::empty_postgres().await;
+    migrate(&database).await;
+    let [email, password] = ADMINISTRATOR;
+    let output = run(&database, &["user", "-e", email, "-p", password]).await;
+    assert!(output.status.success(), "{}", told(&output));
+    database
+}
+
+/// Medusa's own `db:migrate` on a database: what it said.
+///
+/// # Panics
+/// When it fails.
+pub async fn migrate(database: &TestDatabase) -> String {
+    let output = run(database, &["db:migrate"]).await;
+    assert!(output.status.success(), "{}", told(&output));
+    told(&output)
+}
+
+/// One command of Medusa's, to its end.
+async fn run(database: &TestDatabase, arguments: &[&str]) -> Output {
+    let url = database.url().to_owned();
+    let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+    let ended = tokio::task::spawn_blocking(move || {
+        install();
+        command(folder(), &url)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .expect("node runs: install Node 20 or newer")
+    });
+    ended.await.expect("waiting for Medusa did not panic")
+}
+
+/// What a command printed.
+fn told(output: &Output) -> String {
+    format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// A Medusa that answers. Killed when dropped.
+pub struct RealMedusa {
+    /// `http://127.0.0.1:port`.
+    pub url: String,
+    child: Child,
+}
+
+impl Drop for RealMedusa {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+impl RealMedusa {
+    /// Starts it on a database that [`database`] made, and waits until it answers.
+    ///
+    /// # Panics
+    /// When it does not within two minutes.
+    pub async fn start(database: &TestDatabase) -> Self {
+        install();
+        let port =
+            TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port is free").port();
+        let mut command = command(folder().join(".medusa/server"), database.url());
+        command.args(["start", "--host", "127.0.0.1", "--port", &port.to_string()]).env("NODE_ENV", "production");
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let mut medusa = Self { url: format!("http://127.0.0.1:{port}"), child: child.expect("node starts") };
+        let answers = async {
+            while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+                let ended = medusa.child.try_wait().expect("the process can be asked");
+                assert!(ended.is_none(), "Medusa ended: {ended:?}");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, answers).await.expect("Medusa answers");
+        medusa
+    }
+}
+
+/// Where Medusa's project lies.
+fn folder() -> PathBuf {
+    tools::folder().join("medusa-2.11.2")
+}
+
+/// Medusa's program in a folder, on a database.
+fn command(working: PathBuf, url: &str) -> Command {
+    let mut command = Command::new("node");
+    command.arg(folder().join("node_modules/@medusajs/cli/cli.js")).current_dir(working);
+    command.env("DATABASE_URL", url).env("JWT_SECRET", JWT_SECRET).env("COOKIE_SECRET", JWT_SECRET);
+    command.env("MEDUSA_DISABLE_TELEMETRY", "1").env("NODE_OPTIONS", "--max-old-space-size=1024");
+    command
+}
+
+/// Installs what `package-lock.json` pins, and builds the project; some minutes the first time.
+fn install() {
+    static DONE: OnceLock<()> = OnceLock::new();
+    let packages = ["npm", "ci", "--legacy-peer-deps", "--no-audit", "--no-fund", "--ignore-scripts"];
+    // It wants secrets, and keeps none.
+    let build = [
+        "env",
+        "NODE_ENV=production",
+        "MEDUSA_DISABLE_TELEMETRY=1",
+        "JWT_SECRET=x",
+        "COOKIE_SECRET=x",
+        "npx",
+        "medusa",
+        "build",
+    ];
+    let help = "install Node 20 or newer, with npm";
+    tools::install(&DONE, &folder(), ".medusa/server/medusa-config.js", &[&packages, &build], help);
+}
