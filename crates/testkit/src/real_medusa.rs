@@ -79,11 +79,20 @@ impl RealMedusa {
     /// # Panics
     /// When it does not within two minutes.
     pub async fn start(database: &TestDatabase) -> Self {
+        Self::start_with_secret(database, JWT_SECRET).await
+    }
+
+    /// The same with another secret for tokens.
+    ///
+    /// # Panics
+    /// As [`RealMedusa::start`].
+    pub async fn start_with_secret(database: &TestDatabase, secret: &str) -> Self {
         install();
         let port =
             TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port is free").port();
         let mut command = command(folder().join(".medusa/server"), database.url());
         command.args(["start", "--host", "127.0.0.1", "--port", &port.to_string()]).env("NODE_ENV", "production");
+        command.env("JWT_SECRET", secret);
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let mut medusa = Self { url: format!("http://127.0.0.1:{port}"), child: child.expect("node starts") };
         let answers = async {

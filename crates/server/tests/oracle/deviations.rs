@@ -20,6 +20,9 @@ pub(crate) struct Plan {
     deviation: Vec<Deviation>,
     #[serde(default)]
     adaptation: Vec<Adaptation>,
+    /// Deviations of a Medusa behind the gateway; those above are of this product's own answers.
+    #[serde(skip)]
+    through: Vec<Deviation>,
 }
 
 /// Scenarios or steps of routes that are not this product's.
@@ -115,10 +118,34 @@ pub(crate) struct Wanted {
     pub(crate) renames: Vec<String>,
 }
 
+impl Deviation {
+    /// Whether it is one of this step.
+    fn is_of(&self, scenario: &str, step: &str) -> bool {
+        self.scenario == scenario && self.steps.iter().any(|name| name == step)
+    }
+}
+
 impl Plan {
     /// The file, read and parsed.
     pub(crate) fn load() -> Self {
         Self::parse(&std::fs::read_to_string(folder().join("deviations.toml")).unwrap())
+    }
+
+    /// With what holds besides for a Medusa behind the gateway.
+    pub(crate) fn load_through() -> Self {
+        let mut plan = Self::load();
+        let through = Self::load_gateway();
+        plan.gateway.clear();
+        // Rows that stand in for what only Medusa makes.
+        plan.adaptation.retain(|adaptation| adaptation.sql.is_none());
+        plan.through = through.deviation;
+        plan.adaptation.extend(through.adaptation);
+        plan
+    }
+
+    /// What holds for a Medusa behind the gateway alone.
+    pub(crate) fn load_gateway() -> Self {
+        Self::parse(&std::fs::read_to_string(folder().join("gateway.toml")).unwrap())
     }
 
     /// The text of such a file.
@@ -142,10 +169,17 @@ impl Plan {
         self.adaptation.iter().filter(is_it)
     }
 
-    /// The answer wanted for one step.
-    pub(crate) fn wanted(&self, scenario: &Scenario, step: &Step) -> Wanted {
-        let entries: Vec<&Deviation> = self.deviations(&scenario.name, &step.name).collect();
-        let usual = self.with_rules(&step.response);
+    /// The answer wanted for one step; the upstream's own answers follow no rule of ours.
+    pub(crate) fn wanted(&self, scenario: &Scenario, step: &Step, is_upstreams: bool) -> Wanted {
+        let is_it = |entry: &&Deviation| entry.is_of(&scenario.name, &step.name);
+        let ours = self.deviation.iter().filter(|entry| !is_upstreams && is_it(entry));
+        let entries: Vec<&Deviation> = ours.chain(self.through.iter().filter(is_it)).collect();
+        let mut usual = step.response.clone();
+        if is_upstreams {
+            rules::passed_on(&mut usual);
+        } else {
+            usual = self.with_rules(&step.response);
+        }
         let mut deviating = usual.clone();
         for entry in &entries {
             for piece in entry.pieces() {
@@ -244,8 +278,7 @@ impl Plan {
 
     /// The deviations of one step.
     fn deviations(&self, scenario: &str, step: &str) -> impl Iterator<Item = &Deviation> {
-        let is_it = move |entry: &&Deviation| entry.scenario == scenario && entry.steps.iter().any(|name| name == step);
-        self.deviation.iter().filter(is_it)
+        self.deviation.iter().filter(move |entry| entry.is_of(scenario, step))
     }
 
     /// A recorded answer after the rules that hold everywhere.

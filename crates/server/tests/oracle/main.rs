@@ -1,5 +1,5 @@
 //! What was recorded of Medusa 2.11.2 is replayed against this server; `oracle/deviations.toml` lists where it answers otherwise, and
-//! anything else that differs fails.
+//! anything else that differs fails. The same through the gateway with a real Medusa behind it, and `oracle/gateway.toml`.
 
 #![cfg(test)]
 
@@ -13,6 +13,7 @@ mod replay;
 mod rules;
 #[path = "../support/mod.rs"]
 mod support;
+mod through;
 mod tokens;
 mod transcript;
 
@@ -23,4 +24,6 @@ use deviations::Plan;
 fn every_listed_deviation_is_one() {
     let problems = Plan::load().problems(&transcript::load());
     assert!(problems.is_empty(), "oracle/deviations.toml:\n{}", problems.join("\n"));
+    let problems = Plan::load_gateway().problems(&transcript::load());
+    assert!(problems.is_empty(), "oracle/gateway.toml:\n{}", problems.join("\n"));
 }

@@ -42,6 +42,8 @@ static MOMENT: LazyLock<Regex> =
 static HASH: LazyLock<Regex> = LazyLock::new(|| pattern(r"^c2NyeXB0AA8AAAAIAAAAA[A-Za-z0-9+/]{107}$"));
 /// An API key's token.
 static KEY: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(pk|sk)_[0-9a-f]{64}$"));
+/// An API key as lists show it.
+static REDACTED: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(pk|sk)_[0-9a-f]{3}\*\*\*[0-9a-f]{3}$"));
 /// An entity tag (RFC 9110, 8.8.3).
 static ENTITY_TAG: LazyLock<Regex> = LazyLock::new(|| pattern(r#"^(?:W/)?"[\x21\x23-\x7e]*"$"#));
 
@@ -166,6 +168,9 @@ impl<'a> Normaliser<'a> {
         }
         if MOMENT.is_match(text) {
             return "<timestamp>".to_owned();
+        }
+        if let Some(key) = REDACTED.captures(text) {
+            return format!("<{}-redacted>", &key[1]);
         }
         if HASH.is_match(text) {
             return "<scrypt-hash>".to_owned();

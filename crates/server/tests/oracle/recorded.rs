@@ -16,7 +16,7 @@ use crate::support::TestServer;
 use crate::transcript;
 
 /// As Medusa was configured when it was recorded; what only this server asks for is as mild as it goes.
-const CONFIGURATION: &str = r#"
+pub(crate) const CONFIGURATION: &str = r#"
 [projectConfig.http]
 jwtSecret = "supersecret"
 cookieSecret = "supersecret"
@@ -47,8 +47,8 @@ options = { url = "https://127.0.0.1:9/nobody-listens-here", secret = "a secret 
 "#;
 
 /// The administrator, and the secret that signs tokens.
-const ADMIN: (&str, &str) = ("admin@example.com", "supersecret123");
-const JWT_SECRET: &str = "supersecret";
+pub(crate) const ADMIN: (&str, &str) = ("admin@example.com", "supersecret123");
+pub(crate) const JWT_SECRET: &str = "supersecret";
 
 /// This server and its database.
 struct Replayed<'a> {

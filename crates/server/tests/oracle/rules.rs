@@ -27,6 +27,15 @@ pub(crate) fn named(name: &str) -> Option<Rule> {
     Some(rule)
 }
 
+/// What is not compared of an answer of the upstream's: how it makes its tags, and the length of no body, which the way through
+/// drops.
+pub(crate) fn passed_on(response: &mut Response) {
+    if response.headers.get("etag").is_some_and(|tag| tag != "<any>") {
+        etag_format(response);
+    }
+    no_content(response);
+}
+
 /// No `X-Powered-By`.
 fn powered_by(response: &mut Response) {
     response.headers.shift_remove("x-powered-by");
