@@ -1,4 +1,4 @@
-//! A real Medusa from npm, on a database of its own. It is installed and built once a machine, in `e2e/medusa-2.11.2`.
+//! A real Medusa from npm, on a database of its own. Each version is installed and built once a machine, in `e2e/medusa-…`.
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -9,6 +9,25 @@ use std::time::Duration;
 use crate::database::TestDatabase;
 use crate::tools;
 
+/// A version that there is a project of in `e2e/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// 2.11.2, whose answers ours are.
+    Pinned,
+    /// 2.21.2.
+    Newest,
+}
+
+impl Version {
+    /// Its number.
+    fn number(self) -> &'static str {
+        match self {
+            Self::Pinned => "2.11.2",
+            Self::Newest => "2.21.2",
+        }
+    }
+}
+
 /// The secret that both sides sign tokens with.
 pub const JWT_SECRET: &str = "a secret that both sides know, long enough";
 /// The administrator that is made.
@@ -16,15 +35,15 @@ pub const ADMINISTRATOR: [&str; 2] = ["admin@example.com", "supersecret123"];
 /// Until a start has failed.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// A database as Medusa's own migrations make it, with an administrator. No Medusa runs yet.
+/// A database as the migrations of that version make it, with an administrator. No Medusa runs yet.
 ///
 /// # Panics
 /// When Medusa cannot be installed, or its commands fail.
-pub async fn database() -> TestDatabase {
+pub async fn database(version: Version) -> TestDatabase {
     let database = TestDatabase::empty_postgres().await;
-    migrate(&database).await;
+    migrate(version, &database).await;
     let [email, password] = ADMINISTRATOR;
-    let output = run(&database, &["user", "-e", email, "-p", password]).await;
+    let output = run(version, &database, &["user", "-e", email, "-p", password]).await;
     assert!(output.status.success(), "{}", told(&output));
     database
 }
@@ -33,19 +52,19 @@ pub async fn database() -> TestDatabase {
 ///
 /// # Panics
 /// When it fails.
-pub async fn migrate(database: &TestDatabase) -> String {
-    let output = run(database, &["db:migrate"]).await;
+pub async fn migrate(version: Version, database: &TestDatabase) -> String {
+    let output = run(version, database, &["db:migrate"]).await;
     assert!(output.status.success(), "{}", told(&output));
     told(&output)
 }
 
 /// One command of Medusa's, to its end.
-async fn run(database: &TestDatabase, arguments: &[&str]) -> Output {
+async fn run(version: Version, database: &TestDatabase, arguments: &[&str]) -> Output {
     let url = database.url().to_owned();
     let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
     let ended = tokio::task::spawn_blocking(move || {
-        install();
-        command(folder(), &url)
+        install(version);
+        command(version, folder(version), &url)
             .args(arguments)
             .stdin(Stdio::null())
             .output()
@@ -74,23 +93,23 @@ impl Drop for RealMedusa {
 }
 
 impl RealMedusa {
-    /// Starts it on a database that [`database`] made, and waits until it answers.
+    /// Starts that version on a database that [`database`] made of it, and waits until it answers.
     ///
     /// # Panics
     /// When it does not within two minutes.
-    pub async fn start(database: &TestDatabase) -> Self {
-        Self::start_with_secret(database, JWT_SECRET).await
+    pub async fn start(version: Version, database: &TestDatabase) -> Self {
+        Self::start_with_secret(version, database, JWT_SECRET).await
     }
 
     /// The same with another secret for tokens.
     ///
     /// # Panics
     /// As [`RealMedusa::start`].
-    pub async fn start_with_secret(database: &TestDatabase, secret: &str) -> Self {
-        install();
+    pub async fn start_with_secret(version: Version, database: &TestDatabase, secret: &str) -> Self {
+        install(version);
         let port =
             TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port is free").port();
-        let mut command = command(folder().join(".medusa/server"), database.url());
+        let mut command = command(version, folder(version).join(".medusa/server"), database.url());
         command.args(["start", "--host", "127.0.0.1", "--port", &port.to_string()]).env("NODE_ENV", "production");
         command.env("JWT_SECRET", secret);
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
@@ -108,22 +127,24 @@ impl RealMedusa {
 }
 
 /// Where Medusa's project lies.
-fn folder() -> PathBuf {
-    tools::folder().join("medusa-2.11.2")
+fn folder(version: Version) -> PathBuf {
+    tools::folder().join(format!("medusa-{}", version.number()))
 }
 
 /// Medusa's program in a folder, on a database.
-fn command(working: PathBuf, url: &str) -> Command {
+fn command(version: Version, working: PathBuf, url: &str) -> Command {
     let mut command = Command::new("node");
-    command.arg(folder().join("node_modules/@medusajs/cli/cli.js")).current_dir(working);
+    command.arg(folder(version).join("node_modules/@medusajs/cli/cli.js")).current_dir(working);
     command.env("DATABASE_URL", url).env("JWT_SECRET", JWT_SECRET).env("COOKIE_SECRET", JWT_SECRET);
     command.env("MEDUSA_DISABLE_TELEMETRY", "1").env("NODE_OPTIONS", "--max-old-space-size=1024");
     command
 }
 
 /// Installs what `package-lock.json` pins, and builds the project; some minutes the first time.
-fn install() {
-    static DONE: OnceLock<()> = OnceLock::new();
+fn install(version: Version) {
+    static PINNED: OnceLock<()> = OnceLock::new();
+    static NEWEST: OnceLock<()> = OnceLock::new();
+    let done = if version == Version::Pinned { &PINNED } else { &NEWEST };
     let packages = ["npm", "ci", "--legacy-peer-deps", "--no-audit", "--no-fund", "--ignore-scripts"];
     // It wants secrets, and keeps none.
     let build = [
@@ -137,5 +158,5 @@ fn install() {
         "build",
     ];
     let help = "install Node 20 or newer, with npm";
-    tools::install(&DONE, &folder(), ".medusa/server/medusa-config.js", &[&packages, &build], help);
+    tools::install(done, &folder(version), ".medusa/server/medusa-config.js", &[&packages, &build], help);
 }

@@ -6,11 +6,10 @@ use serde_json::json;
 use crate::shop::Side::{Here, There};
 use crate::shop::{PASSWORD, open};
 
-/// Whoever registered on one side would be a stranger on the other.
-#[test]
-fn customers_log_in_on_both_sides_and_tokens_count_on_both() {
-    cr_testkit::run(async {
-        let shop = open().await;
+crate::each_version! {
+    /// Whoever registered on one side would be a stranger on the other.
+    async fn customers_log_in_on_both_sides_and_tokens_count_on_both(version: Version) {
+        let shop = open(version).await;
         for (made, email) in [(Here, "ann@example.com"), (There, "ben@example.com")] {
             let id = shop.customer(made, email).await;
             for side in [Here, There] {
@@ -24,14 +23,13 @@ fn customers_log_in_on_both_sides_and_tokens_count_on_both() {
             }
         }
         shop.close().await;
-    });
+    }
 }
 
-/// A password that is changed on one side is the password of both, and a link's token opens nothing but the password.
-#[test]
-fn passwords_change_for_both_sides() {
-    cr_testkit::run(async {
-        let shop = open().await;
+crate::each_version! {
+    /// A password that is changed on one side is the password of both, and a link's token opens nothing but the password.
+    async fn passwords_change_for_both_sides(version: Version) {
+        let shop = open(version).await;
         shop.customer(There, "ann@example.com").await;
         let token = shop.login(Here, "ann@example.com", PASSWORD).await.good().text("/token");
         let body =
@@ -54,7 +52,7 @@ fn passwords_change_for_both_sides() {
             shop.login(side, "ann@example.com", "a third one 22").await.good();
         }
         shop.close().await;
-    });
+    }
 }
 
 /// The token in the newest link to an address.
@@ -76,11 +74,10 @@ async fn link_to(shop: &crate::shop::Shop, address: &str) -> String {
     panic!("no link came to {address}");
 }
 
-/// Medusa's admin deletes customers, and makes guests; administrators may be customers, too.
-#[test]
-fn guests_deleted_customers_and_administrators_stand_in_nobodys_way() {
-    cr_testkit::run(async {
-        let shop = open().await;
+crate::each_version! {
+    /// Medusa's admin deletes customers, and makes guests; administrators may be customers, too.
+    async fn guests_deleted_customers_and_administrators_stand_in_nobodys_way(version: Version) {
+        let shop = open(version).await;
         let guest = shop.administer("/admin/customers", json!({"email": "ann@example.com"})).await.text("/customer/id");
         let id = shop.customer(Here, "ann@example.com").await;
         assert_ne!(guest, id, "a guest of the same e-mail stays a guest");
@@ -102,5 +99,5 @@ fn guests_deleted_customers_and_administrators_stand_in_nobodys_way() {
         assert_eq!(me.text("/customer/id"), customer.text("/customer/id"));
         shop.get(Here, "/admin/users/me", Some(&shop.admin)).await.good();
         shop.close().await;
-    });
+    }
 }

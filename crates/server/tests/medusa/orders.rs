@@ -49,11 +49,10 @@ async fn buy(shop: &Shop, token: &str) -> Value {
     completed.json["order"].clone()
 }
 
-/// A shop must keep its orders, and a person who left must be gone from the customer that they name.
-#[test]
-fn an_order_stands_when_its_customer_is_gone() {
-    cr_testkit::run(async {
-        let shop = open().await;
+crate::each_version! {
+    /// A shop must keep its orders, and a person who left must be gone from the customer that they name.
+    async fn an_order_stands_when_its_customer_is_gone(version: Version) {
+        let shop = open(version).await;
         let id = shop.customer(Here, "ann@example.com").await;
         let token = shop.login(Here, "ann@example.com", PASSWORD).await.good().text("/token");
         let order = buy(&shop, &token).await;
@@ -88,5 +87,5 @@ fn an_order_stands_when_its_customer_is_gone() {
         assert_eq!(person[0]["email"], Value::Null, "{person:?}");
         shop.customer(Here, "ann@example.com").await;
         shop.close().await;
-    });
+    }
 }

@@ -20,23 +20,22 @@ async fn shape(database: &TestDatabase) -> Vec<Value> {
     shape
 }
 
-/// An upgrade of either side would break the other.
-#[test]
-fn medusas_migrations_and_ours_leave_each_other_alone() {
-    cr_testkit::run(async {
-        let database = real_medusa::database().await;
+crate::each_version! {
+    /// An upgrade of either side would break the other.
+    async fn medusas_migrations_and_ours_leave_each_other_alone(version: Version) {
+        let database = real_medusa::database(version).await;
         let before = shape(&database).await;
         let ours = database.connect_as_is().await;
         migrate::run(&ours, "2026-01-02T03:04:05.678Z".parse().unwrap()).await.unwrap();
         let both = shape(&database).await;
         let lost: Vec<_> = before.iter().filter(|part| !both.contains(part)).collect();
         assert!(lost.is_empty(), "ours took away or changed: {lost:?}");
-        let said = real_medusa::migrate(&database).await;
+        let said = real_medusa::migrate(version, &database).await;
         let trouble: Vec<_> = said.lines().filter(|line| line.to_lowercase().contains("error")).collect();
         assert!(trouble.is_empty(), "{trouble:?}");
         assert_eq!(shape(&database).await, both, "Medusa's second run changed something");
         migrate::run(&ours, "2026-01-02T03:04:05.678Z".parse().unwrap()).await.unwrap();
         assert_eq!(shape(&database).await, both, "our second run changed something");
         ours.close().await;
-    });
+    }
 }

@@ -3,7 +3,7 @@
 use cr_core::env::Env;
 use cr_core::password::HashParams;
 use cr_testkit::TestDatabase;
-use cr_testkit::real_medusa::{self, ADMINISTRATOR, JWT_SECRET, RealMedusa};
+use cr_testkit::real_medusa::{self, ADMINISTRATOR, JWT_SECRET, RealMedusa, Version};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
@@ -84,9 +84,9 @@ channels = ["email", "sms"]
 }
 
 /// Opens it on a database that [`real_medusa::database`] made.
-pub(crate) async fn open() -> Shop {
-    let database = real_medusa::database().await;
-    let medusa = RealMedusa::start(&database).await;
+pub(crate) async fn open(version: Version) -> Shop {
+    let database = real_medusa::database(version).await;
+    let medusa = RealMedusa::start(version, &database).await;
     let server = TestServer::start(&database, &configuration(&medusa), &[], Env::system(), HashParams::default()).await;
     // Another test may have been first.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();

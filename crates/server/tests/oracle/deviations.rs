@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cr_testkit::real_medusa::Version;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -132,9 +133,9 @@ impl Plan {
     }
 
     /// With what holds besides for a Medusa behind the gateway.
-    pub(crate) fn load_through() -> Self {
+    pub(crate) fn load_through(version: Version) -> Self {
         let mut plan = Self::load();
-        let through = Self::load_gateway();
+        let through = Self::load_gateway(version);
         plan.gateway.clear();
         // Rows that stand in for what only Medusa makes.
         plan.adaptation.retain(|adaptation| adaptation.sql.is_none());
@@ -144,8 +145,9 @@ impl Plan {
     }
 
     /// What holds for a Medusa behind the gateway alone.
-    pub(crate) fn load_gateway() -> Self {
-        Self::parse(&std::fs::read_to_string(folder().join("gateway.toml")).unwrap())
+    pub(crate) fn load_gateway(version: Version) -> Self {
+        let name = if version == Version::Pinned { "gateway.toml" } else { "gateway-2.21.2.toml" };
+        Self::parse(&std::fs::read_to_string(folder().join(name)).unwrap())
     }
 
     /// The text of such a file.

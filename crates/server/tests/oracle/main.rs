@@ -17,6 +17,7 @@ mod through;
 mod tokens;
 mod transcript;
 
+use cr_testkit::real_medusa::Version;
 use deviations::Plan;
 
 /// A deviation that names a step which is not there, or that says what Medusa says anyway, would hide nothing and mislead everybody.
@@ -24,6 +25,8 @@ use deviations::Plan;
 fn every_listed_deviation_is_one() {
     let problems = Plan::load().problems(&transcript::load());
     assert!(problems.is_empty(), "oracle/deviations.toml:\n{}", problems.join("\n"));
-    let problems = Plan::load_gateway().problems(&transcript::load());
-    assert!(problems.is_empty(), "oracle/gateway.toml:\n{}", problems.join("\n"));
+    for version in [Version::Pinned, Version::Newest] {
+        let problems = Plan::load_gateway(version).problems(&transcript::load());
+        assert!(problems.is_empty(), "gateway, {version:?}:\n{}", problems.join("\n"));
+    }
 }

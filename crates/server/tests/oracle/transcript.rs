@@ -160,10 +160,20 @@ pub(crate) fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../oracle")
 }
 
-/// All scenarios, by name.
+/// All scenarios of 2.11.2, by name.
 pub(crate) fn load() -> Vec<Scenario> {
+    load_from("transcripts")
+}
+
+/// The same requests and what 2.21.2 answered.
+pub(crate) fn load_newest() -> Vec<Scenario> {
+    load_from("transcripts-2.21.2")
+}
+
+/// All scenarios in a folder.
+fn load_from(name: &str) -> Vec<Scenario> {
     let mut files: Vec<PathBuf> =
-        std::fs::read_dir(folder().join("transcripts")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        std::fs::read_dir(folder().join(name)).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files.iter().map(|file| read(file)).collect()
 }
