@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, RwLock};
 
-use cr_db::Database;
+use cr_db::{Database, Tx};
 use tokio::sync::Notify;
 
 use crate::ctx::Ctx;
@@ -73,8 +73,7 @@ impl App {
     /// # Errors
     /// 503 when no connection comes free.
     pub async fn begin(&self) -> Result<Ctx, Error> {
-        let now = self.shared.env.clock.now();
-        Ok(Ctx { tx: self.db.begin().await?, now, shared: Arc::clone(&self.shared) })
+        Ok(self.context(self.db.begin().await?))
     }
 
     /// Opens a transaction that only reads, so that on SQLite it takes nobody's turn to write.
@@ -82,8 +81,13 @@ impl App {
     /// # Errors
     /// 503 when no connection comes free.
     pub async fn begin_read(&self) -> Result<Ctx, Error> {
+        Ok(self.context(self.db.read().await?))
+    }
+
+    /// What a workflow uses, around its transaction.
+    fn context(&self, tx: Tx) -> Ctx {
         let now = self.shared.env.clock.now();
-        Ok(Ctx { tx: self.db.read().await?, now, shared: Arc::clone(&self.shared) })
+        Ctx { tx, now, shared: Arc::clone(&self.shared), medusa_tables: self.db.medusa_tables() }
     }
 
     /// Asks the database the smallest question.

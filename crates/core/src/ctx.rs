@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use cr_db::Tx;
+use cr_db::models::medusa_tables::MedusaTables;
 use cr_types::timestamp::Timestamp;
 
 use crate::app::Shared;
@@ -17,6 +18,8 @@ pub struct Ctx {
     pub now: Timestamp,
     /// Options, keys and templates.
     pub shared: Arc<Shared>,
+    /// Which of Medusa's newer tables there are.
+    pub medusa_tables: MedusaTables,
 }
 
 impl Ctx {

@@ -1,6 +1,7 @@
 //! One file a workflow: `Input`, `Output`, `run`. Its database effects are one transaction; messages go through the outbox in
 //! that transaction. Counters of limits are committed before what they guard.
 
+pub mod adopt_verification;
 pub mod cancel_account_deletion;
 pub mod change_password;
 pub mod complete_password_reset;

@@ -8,7 +8,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions, PgConnection, PgPool, SqlitePool};
 
 use crate::error::DbError;
-use crate::models::{auth_mfa_factor, customer_group_customer};
+use crate::models::medusa_tables::MedusaTables;
 use crate::tx::Tx;
 
 /// Seconds to wait for a free connection before the request is answered 503.
@@ -55,8 +55,7 @@ pub struct DatabaseSettings {
 pub struct Database {
     pools: Pools,
     schema: String,
-    has_mfa_factors: bool,
-    has_customer_groups: bool,
+    medusa_tables: MedusaTables,
 }
 
 #[derive(Clone)]
@@ -79,11 +78,9 @@ impl Database {
         } else {
             return Err(DbError::Migration("databaseUrl must start with sqlite:// or postgres://".to_owned()));
         };
-        let mut database =
-            Self { pools, schema: settings.schema.clone(), has_mfa_factors: false, has_customer_groups: false };
+        let mut database = Self { pools, schema: settings.schema.clone(), medusa_tables: MedusaTables::default() };
         let mut tx = database.read().await?;
-        database.has_mfa_factors = auth_mfa_factor::has_table(&mut tx).await?;
-        database.has_customer_groups = customer_group_customer::has_table(&mut tx).await?;
+        database.medusa_tables = MedusaTables::find(&mut tx).await?;
         drop(tx);
         Ok(database)
     }
@@ -133,14 +130,9 @@ impl Database {
         Ok(Pools::Postgres(pool))
     }
 
-    /// Whether customers can be in groups here, which only Medusa's own databases have.
-    pub fn has_customer_groups(&self) -> bool {
-        self.has_customer_groups
-    }
-
-    /// Whether Medusa keeps second factors here, which a login must not go around. Asked when the database was opened.
-    pub fn has_mfa_factors(&self) -> bool {
-        self.has_mfa_factors
+    /// Which of Medusa's own tables there are. Looked for when the database was opened.
+    pub fn medusa_tables(&self) -> MedusaTables {
+        self.medusa_tables
     }
 
     /// Which database this is.

@@ -42,6 +42,11 @@ pub async fn medusa_database() -> TestDatabase {
 /// The same after some of the Node plugin's migrations, with rows of its.
 pub async fn plugin_database(stage: Stage) -> TestDatabase {
     let database = medusa_database().await;
-    database.sql(stage.sql()).await;
+    add_plugin(&database, stage).await;
     database
+}
+
+/// Runs the Node plugin's migrations on a database of Medusa's, with rows of its for customers `cus_alice`, `cus_bob` and others.
+pub async fn add_plugin(database: &TestDatabase, stage: Stage) {
+    database.sql(stage.sql()).await;
 }

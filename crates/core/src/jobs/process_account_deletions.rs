@@ -79,7 +79,7 @@ async fn count_due(app: &App) -> Result<u64, Error> {
 /// A whole batch in the transaction that holds it.
 async fn erase_all(app: &App, mut cx: Ctx, batch: &[AccountDeletionRequest]) -> Result<(), Error> {
     for request in batch {
-        if let Err(error) = complete(app, &mut cx, request).await {
+        if let Err(error) = complete(&mut cx, request).await {
             // The next look for due requests passes over rows that are still held.
             cx.tx.roll_back().await?;
             return Err(error);
@@ -121,9 +121,9 @@ async fn erase_one(app: &App, mut cx: Ctx, id: &str) -> Result<bool, Error> {
 ///
 /// # Errors
 /// When a statement fails.
-pub async fn complete(app: &App, cx: &mut Ctx, request: &AccountDeletionRequest) -> Result<(), Error> {
+pub async fn complete(cx: &mut Ctx, request: &AccountDeletionRequest) -> Result<(), Error> {
     let customer = &request.customer_id;
-    erasure::run(cx, app.db.has_customer_groups(), customer).await?;
+    erasure::run(cx, customer).await?;
     cx.step("mark-completed")?;
     if !AccountDeletionRequestService::mark_completed(cx, &request.id).await? {
         return Err(Error::conflict());

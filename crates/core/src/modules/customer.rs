@@ -4,6 +4,7 @@ pub mod erasure;
 pub mod lookup;
 pub mod proof;
 pub mod undo;
+pub mod verification;
 pub mod view;
 
 pub use cr_db::models::customer::{Customer, Session};

@@ -68,7 +68,7 @@ pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
     rate_limit::give_back(&mut cx.tx, LIMIT, customer_id.as_str(), &limit, cx.now).await?;
     cx.step("send-notification")?;
     tell(&mut cx, &customer).await?;
-    let token = token(&mut cx, app.db.has_mfa_factors(), &customer_id, &claims).await?;
+    let token = token(&mut cx, app.db.medusa_tables().mfa_factors, &customer_id, &claims).await?;
     cx.commit().await?;
     Ok(Output { customer_id, token })
 }

@@ -17,7 +17,7 @@ use crate::modules::auth::credential::Identifier;
 use crate::modules::auth::login_failures;
 use crate::modules::auth::session;
 use crate::modules::auth::token::{self, ResetClaims};
-use crate::modules::customer::proof;
+use crate::modules::customer::{proof, verification};
 use crate::options::ContactType;
 use crate::password::check_policy;
 use crate::workflows::change_password;
@@ -118,7 +118,9 @@ async fn prove_channel(
     if !is_present || session::is_verified(&customer, contact) {
         return Ok(());
     }
-    if !session::is_older_than_demand(&cx.shared.options, &customer) {
+    let counts = session::is_older_than_demand(&cx.shared.options, &customer)
+        || verification::covers(cx, &customer, contact).await?;
+    if !counts {
         proof::clear(cx, &mut customer, contact.other()).await?;
     }
     let value = if contact == ContactType::Phone { canonical } else { present.unwrap_or_default().to_owned() };

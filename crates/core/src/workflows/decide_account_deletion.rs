@@ -37,7 +37,7 @@ pub async fn run(
     audit(&mut cx, &request, decision, by).await?;
     match decision {
         Decision::Run => {
-            process_account_deletions::complete(app, &mut cx, &request).await?;
+            process_account_deletions::complete(&mut cx, &request).await?;
             request = AccountDeletionRequestService::retrieve(&mut cx, id).await?;
         }
         Decision::Cancel => {

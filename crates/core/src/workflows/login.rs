@@ -17,6 +17,7 @@ use crate::modules::auth::login_failures;
 use crate::modules::auth::session::{self, CUSTOMER, Subject};
 use crate::options::ContactType;
 use crate::password::Verdict;
+use crate::workflows::adopt_verification;
 
 /// Who logs in, with what.
 pub struct Input {
@@ -82,7 +83,7 @@ pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
 /// # Errors
 /// 403 `mfa_required` for an identity with an enabled factor; or when the statement fails.
 async fn refuse_second_factor(app: &App, found: &ProviderIdentity) -> Result<(), Error> {
-    if !app.db.has_mfa_factors() {
+    if !app.db.medusa_tables().mfa_factors {
         return Ok(());
     }
     let mut tx = app.db.read().await?;
@@ -173,6 +174,7 @@ async fn live_account(
         return Err(session::deletion_pending(request.deletion_scheduled_at));
     }
     tx.commit().await?;
+    let customer = adopt_verification::run(app, &customer).await?.unwrap_or(customer);
     if session::is_verified_enough(&app.shared.options, &customer, identifier.contact) {
         return Ok(Some(customer));
     }

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::modules::auth::session::{self, CUSTOMER, Subject};
 use crate::modules::auth::token::AuthClaims;
 use crate::options::ContactType;
+use crate::workflows::adopt_verification;
 
 /// What the client gets.
 pub struct Output {
@@ -37,7 +38,7 @@ pub async fn run(app: &App, claims: &AuthClaims) -> Result<Output, Error> {
             .first()
             .map_or_else(|| "emailpass".to_owned(), |row| row.provider.clone()),
     };
-    let second_factor = session::second_factor(&mut tx, app.db.has_mfa_factors(), &identity, claims).await?;
+    let second_factor = session::second_factor(&mut tx, app.db.medusa_tables().mfa_factors, &identity, claims).await?;
     drop(tx);
     if claims.actor_type == CUSTOMER && !actor_id.is_empty() {
         check_login(app, &AuthClaims { actor_id: actor_id.clone(), ..claims.clone() }).await?;
@@ -76,6 +77,10 @@ pub async fn check_login(app: &App, claims: &AuthClaims) -> Result<(), Error> {
     }
     let identity = session::live_identity(&mut tx, claims).await?;
     tx.commit().await?;
+    let adopted = adopt_verification::run(app, &session.customer).await?;
+    if adopted.is_some_and(|customer| session::is_verified_on_any(options, &customer)) {
+        return Ok(());
+    }
     let contact =
         if options.login_identifier.takes(ContactType::Email) { ContactType::Email } else { ContactType::Phone };
     let now = app.shared.env.clock.now();

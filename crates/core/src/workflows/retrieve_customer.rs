@@ -7,9 +7,10 @@ use serde_json::{Map, Value};
 use crate::app::App;
 use crate::error::Error;
 use crate::modules::customer::view;
+use crate::workflows::adopt_verification;
 
 /// The whole body of a customer that the guard has loaded already. A flag whose contact Medusa's admin changed past us reads
-/// false, and is written so.
+/// false, and is written so; one whose contact Medusa's own verification has confirmed past us becomes true.
 ///
 /// # Errors
 /// When a statement fails.
@@ -17,6 +18,8 @@ pub async fn run(app: &App, customer: &Customer, with_addresses: bool) -> Result
     if customer.has_stale_flag() {
         correct_flags(app, customer).await?;
     }
+    let adopted = adopt_verification::run(app, customer).await?;
+    let customer = adopted.as_ref().unwrap_or(customer);
     if !with_addresses {
         return Ok(view::body(customer, &[]));
     }

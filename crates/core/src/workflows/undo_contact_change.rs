@@ -15,6 +15,7 @@ use crate::events::{self, Event};
 use crate::modules::auth::session;
 use crate::modules::customer::proof;
 use crate::modules::customer::undo::{Channel, Undo};
+use crate::modules::customer::verification;
 use crate::options::ContactType;
 
 /// Both channels, in the order in which they are restored.
@@ -86,6 +87,7 @@ async fn restore_unproven(
     value: Option<String>,
 ) -> Result<(), Error> {
     cr_proof::delete(&mut cx.tx, &customer.id, contact.as_str()).await?;
+    verification::agree(cx, &customer.id, contact, None).await?;
     match contact {
         ContactType::Email => {
             customer.email = value;

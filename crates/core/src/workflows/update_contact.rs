@@ -67,7 +67,8 @@ pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
     events::emit(&mut cx, event).await?;
     let addresses = cr_db::models::customer_address::list(&mut cx.tx, &customer.id).await?;
     let identity = session::live_identity(&mut cx.tx, &input.claims).await?;
-    let second_factor = session::second_factor(&mut cx.tx, app.db.has_mfa_factors(), &identity, &input.claims).await?;
+    let second_factor =
+        session::second_factor(&mut cx.tx, app.db.medusa_tables().mfa_factors, &identity, &input.claims).await?;
     let token = token(&cx, &customer, &identity, &input.claims, second_factor);
     cx.commit().await?;
     Ok(Output { customer: view::body(&customer, &addresses), token })

@@ -14,7 +14,7 @@ use crate::events::{self, Event};
 use crate::modules::auth::login_failures;
 use crate::modules::auth::session::{self, Subject, is_verified};
 use crate::modules::auth::token::{AuthClaims, OtpKind};
-use crate::modules::customer::{proof, view};
+use crate::modules::customer::{proof, verification, view};
 use crate::modules::otp_verification::guess;
 use crate::modules::otp_verification::service::OtpPurpose;
 use crate::options::ContactType;
@@ -65,7 +65,7 @@ pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
     let identifier = cx.shared.keys.contact_hmac(contact.as_str(), &canonical);
     login_failures::clear(&mut cx, &identifier).await?;
     let login = match input.claims.filter(|_| own) {
-        Some(claims) => login_token(&mut cx, app.db.has_mfa_factors(), &customer, contact, &claims).await?,
+        Some(claims) => login_token(&mut cx, app.db.medusa_tables().mfa_factors, &customer, contact, &claims).await?,
         None => None,
     };
     let body = body(&mut cx, &customer, own).await?;
@@ -102,7 +102,9 @@ async fn is_own(cx: &mut Ctx, claims: Option<&AuthClaims>, customer: &CustomerId
 async fn check_anonymous(cx: &mut Ctx, customer: &Customer, contact: ContactType, value: &str) -> Result<(), Error> {
     let is_anything_proven = is_verified(customer, ContactType::Email)
         || is_verified(customer, ContactType::Phone)
-        || session::is_older_than_demand(&cx.shared.options, customer);
+        || session::is_older_than_demand(&cx.shared.options, customer)
+        || verification::covers(cx, customer, ContactType::Email).await?
+        || verification::covers(cx, customer, ContactType::Phone).await?;
     if !is_anything_proven {
         return Ok(());
     }

@@ -72,7 +72,7 @@ cr_testkit::both! {
             let after = (Timestamp::from_millis(0).unwrap(), "");
             let due = AccountDeletionRequestService::list_due_for_deletion(&mut cx, after, 9).await?;
             let Some(request) = due.first() else { return Ok(false) };
-            process_account_deletions::complete(&app, &mut cx, request).await?;
+            process_account_deletions::complete(&mut cx, request).await?;
             cx.commit().await?;
             Ok(true)
         }).await;

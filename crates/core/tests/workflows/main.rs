@@ -18,3 +18,4 @@ mod services;
 mod shop;
 mod steps;
 mod takeover;
+mod verifications;

@@ -3,22 +3,7 @@
 use cr_types::ids::AuthIdentityId;
 
 use crate::error::DbError;
-use crate::tx::{Handle, Tx, on};
-
-const HAS_TABLE_SQLITE: &str =
-    "select exists (select 1 from sqlite_master where type = 'table' and name = 'auth_mfa_factor')";
-const HAS_TABLE_POSTGRES: &str = "select to_regclass('auth_mfa_factor') is not null";
-
-/// Whether this database has second factors at all; asked once, at the start.
-///
-/// # Errors
-/// When the statement fails.
-pub async fn has_table(tx: &mut Tx) -> Result<bool, DbError> {
-    Ok(match tx.handle() {
-        Handle::Sqlite(connection) => sqlx::query_scalar(HAS_TABLE_SQLITE).fetch_one(connection).await?,
-        Handle::Postgres(connection) => sqlx::query_scalar(HAS_TABLE_POSTGRES).fetch_one(connection).await?,
-    })
-}
+use crate::tx::{Tx, on};
 
 const HAS_ENABLED: &str = "select exists (select 1 from auth_mfa_factor \
      where auth_identity_id = $1 and status = 'enabled' and deleted_at is null)";

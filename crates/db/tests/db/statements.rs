@@ -15,6 +15,7 @@ mod outbox;
 mod referrals;
 mod second_factors;
 mod shop;
+mod verifications;
 
 /// The moment of every statement, unless a test says otherwise.
 fn now() -> Timestamp {

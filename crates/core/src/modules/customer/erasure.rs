@@ -9,7 +9,7 @@ use crate::ctx::Ctx;
 use crate::error::Error;
 use crate::modules::auth::credential::{self, Identifier};
 use crate::modules::auth::login_failures;
-use crate::modules::customer::{proof, undo};
+use crate::modules::customer::{proof, undo, verification};
 use crate::modules::otp_verification::service::{Asker, OtpPurpose};
 use crate::modules::{otp_verification::guess, rate_limit};
 use crate::options::{ContactType, Erasure};
@@ -26,10 +26,12 @@ const PURPOSES: [OtpPurpose; 4] = [
 ///
 /// # Errors
 /// When a statement fails.
-pub async fn run(cx: &mut Ctx, has_customer_groups: bool, id: &CustomerId) -> Result<(), Error> {
+pub async fn run(cx: &mut Ctx, id: &CustomerId) -> Result<(), Error> {
     cx.step("delete-auth-identities")?;
     // Customer, then identities: the order of everybody who holds both.
     customer::lock(&mut cx.tx, id).await?;
+    // An identity that another actor shares stays, and must not tell of the customer's phone.
+    verification::agree(cx, id, ContactType::Phone, None).await?;
     for identity in auth_identity::list_of_customer(&mut cx.tx, id).await? {
         delete_identity(cx, &identity.id).await?;
     }
@@ -45,7 +47,7 @@ pub async fn run(cx: &mut Ctx, has_customer_groups: bool, id: &CustomerId) -> Re
     match cx.shared.options.erasure {
         Erasure::Anonymize => {
             customer_address::delete_of_customer(&mut cx.tx, id).await?;
-            if has_customer_groups {
+            if cx.medusa_tables.customer_groups {
                 customer_group_customer::delete_of_customer(&mut cx.tx, id).await?;
             }
             customer::anonymize(&mut cx.tx, id, cx.now).await?;

@@ -14,6 +14,7 @@ use crate::ctx::Ctx;
 use crate::error::Error;
 use crate::modules::auth::credential::{self, Identifier};
 use crate::modules::auth::session::{is_older_than_demand, is_verified};
+use crate::modules::customer::verification;
 use crate::options::ContactType;
 use crate::workflows::steps::{retrieve_customer, sync_phonepass_entity_id};
 
@@ -73,7 +74,8 @@ pub async fn prove(cx: &mut Ctx, customer: &mut Customer, contact: ContactType, 
         proven_at: cx.now,
     };
     cr_proof::replace(&mut cx.tx, &proof).await?;
-    sync_phonepass_entity_id::run(cx, &customer.id, contact, value).await
+    sync_phonepass_entity_id::run(cx, &customer.id, contact, value).await?;
+    verification::agree(cx, &customer.id, contact, Some(value)).await
 }
 
 /// A customer's contact, as stored.
@@ -125,16 +127,19 @@ pub async fn is_proven_elsewhere(
     }
     if contact == ContactType::Email {
         // What Medusa or an import wrote may hold upper case, and so does its proof.
-        let holders = customer::list_accounts_by_email(&mut cx.tx, &canonical).await?;
-        if holders.iter().any(|holder| Some(&holder.id) != own && is_verified(holder, contact)) {
-            return Ok(true);
+        for holder in customer::list_accounts_by_email(&mut cx.tx, &canonical).await? {
+            if Some(&holder.id) != own
+                && (is_verified(&holder, contact) || verification::covers(cx, &holder, contact).await?)
+            {
+                return Ok(true);
+            }
         }
     }
     is_login_of_right(cx, own, contact, value, canonical).await
 }
 
-/// Whether somebody else logs in with a contact by a right that needs no proof: an older account, or an identity that another
-/// actor shares.
+/// Whether somebody else logs in with a contact by a right that needs no proof of ours: an older account, an identity that another
+/// actor shares, or Medusa's own verification.
 async fn is_login_of_right(
     cx: &mut Ctx,
     own: Option<&CustomerId>,
@@ -154,8 +159,11 @@ async fn is_login_of_right(
             }
             continue;
         };
-        let found = customer::find(&mut cx.tx, &holder).await?;
-        if held.identity.is_shared() || found.is_some_and(|it| is_older_than_demand(&cx.shared.options, &it)) {
+        if held.identity.is_shared() {
+            return Ok(true);
+        }
+        let Some(found) = customer::find(&mut cx.tx, &holder).await? else { continue };
+        if is_older_than_demand(&cx.shared.options, &found) || verification::covers(cx, &found, contact).await? {
             return Ok(true);
         }
     }
@@ -288,6 +296,7 @@ async fn take_column(cx: &mut Ctx, holder: &mut Customer, contact: ContactType, 
         }
         customer::update_contacts(&mut cx.tx, holder, cx.now).await?;
         cr_proof::delete(&mut cx.tx, &holder.id, contact.as_str()).await?;
+        verification::agree(cx, &holder.id, contact, None).await?;
     }
     let details = serde_json::json!({ "contact_type": contact.as_str() });
     let id = generate("craud", cx.now, cx.bytes());
@@ -309,6 +318,7 @@ async fn take_column(cx: &mut Ctx, holder: &mut Customer, contact: ContactType, 
 /// When a statement fails.
 pub async fn clear(cx: &mut Ctx, customer: &mut Customer, contact: ContactType) -> Result<(), Error> {
     cr_proof::delete(&mut cx.tx, &customer.id, contact.as_str()).await?;
+    verification::agree(cx, &customer.id, contact, None).await?;
     match contact {
         ContactType::Email => {
             customer.email = None;

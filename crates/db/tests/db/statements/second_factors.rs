@@ -1,6 +1,7 @@
 //! `auth_mfa_factor`, which only a newer Medusa makes.
 
 use cr_db::models::auth_mfa_factor;
+use cr_db::models::medusa_tables::{self, MedusaTables};
 use cr_types::ids::AuthIdentityId;
 
 use super::{begin, open};
@@ -14,11 +15,10 @@ const FACTORS: &str = "insert into auth_mfa_factor (id, auth_identity_id, status
 cr_testkit::both! {
     async fn the_table_is_noticed_when_the_database_is_opened(test: TestDatabase) {
         let database = open(&test, "").await;
-        assert!(!auth_mfa_factor::has_table(&mut begin(&database).await).await.unwrap());
-        assert!(!database.has_mfa_factors());
+        assert_eq!(database.medusa_tables(), MedusaTables::default());
         let database = { database.close().await; test.sql(TABLE).await; open(&test, "").await };
-        assert!(auth_mfa_factor::has_table(&mut begin(&database).await).await.unwrap());
-        assert!(database.has_mfa_factors());
+        assert!(medusa_tables::has(&mut begin(&database).await, "auth_mfa_factor").await.unwrap());
+        assert_eq!(database.medusa_tables(), MedusaTables { mfa_factors: true, ..MedusaTables::default() });
     }
 
     async fn only_an_enabled_factor_that_is_there_counts(test: TestDatabase) {
