@@ -1,4 +1,4 @@
-// A Medusa as a shop has it, without the dashboard: what changes from test to test comes by the environment.
+// A Medusa as a shop has it, with the dashboard: what changes from test to test comes by the environment.
 
 import { defineConfig } from "@medusajs/framework/utils"
 
@@ -14,5 +14,5 @@ export default defineConfig({
       cookieSecret: process.env.COOKIE_SECRET,
     },
   },
-  admin: { disable: true },
+  admin: { backendUrl: "/" },
 })

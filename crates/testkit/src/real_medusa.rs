@@ -20,7 +20,7 @@ pub enum Version {
 
 impl Version {
     /// Its number.
-    fn number(self) -> &'static str {
+    pub fn number(self) -> &'static str {
         match self {
             Self::Pinned => "2.11.2",
             Self::Newest => "2.21.2",

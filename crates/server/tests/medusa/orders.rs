@@ -1,8 +1,6 @@
 //! A customer of ours buys through Medusa's store, and what is left of that when the account goes.
 
-use cr_core::jobs::process_account_deletions;
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
 use crate::shop::Side::Here;
 use crate::shop::{PASSWORD, Shop, open};
@@ -64,18 +62,14 @@ crate::each_version! {
             (order["id"].as_str(), &json!(false))
         );
 
-        shop.database.sql(&format!(
-            "insert into account_deletion_request (id, customer_id, status, deletion_scheduled_at, created_at, updated_at) \
-             values ('adr_1', '{id}', 'confirmed', '2026-01-02T03:04:05.678Z', '2026-01-02T03:04:05.678Z', '2026-01-02T03:04:05.678Z')"
-        )).await;
+        shop.schedule_deletion(&id).await;
         let closed = shop.get(Here, &format!("/store/orders/{}", order["id"].as_str().unwrap()), Some(&token)).await;
         assert_eq!(
             (closed.status, closed.json["code"].as_str()),
             (403, Some("account_deletion_pending")),
             "behind the guard"
         );
-        let report = process_account_deletions::run(&shop.server.app, &CancellationToken::new(), |_| {}).await.unwrap();
-        assert_eq!((report.completed, report.failed), (1, 0));
+        shop.run_deletion().await;
 
         let path = format!("/admin/orders/{}?fields=id,email,total,customer_id", order["id"].as_str().unwrap());
         let left = shop.get(Here, &path, Some(&shop.admin)).await.good();

@@ -1,11 +1,13 @@
 //! A shop: the real Medusa, this server in front of it, and requests to either.
 
 use cr_core::env::Env;
+use cr_core::jobs::process_account_deletions;
 use cr_core::password::HashParams;
 use cr_testkit::TestDatabase;
 use cr_testkit::real_medusa::{self, ADMINISTRATOR, JWT_SECRET, RealMedusa, Version};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use crate::support::TestServer;
 
@@ -53,8 +55,8 @@ pub(crate) enum Side {
     There,
 }
 
-/// E-mail is registered, no verification, nothing limited, messages in the inbox.
-fn configuration(medusa: &RealMedusa) -> String {
+/// E-mail is registered, messages stay in the inbox. `verification` is a line of `options.registration`.
+fn configuration(medusa: &RealMedusa, verification: &str) -> String {
     let upstream = &medusa.url;
     format!(
         r#"
@@ -70,7 +72,7 @@ upstream = "{upstream}"
 
 [options]
 storefrontUrl = "http://localhost:8000"
-registration = {{ identifier = "email", require_verification = false }}
+registration = {{ identifier = "email", {verification} }}
 login = {{ identifier = "email" }}
 email_verification = {{ channel = "email", resendThrottleSeconds = 0 }}
 account_deletion_request = {{ resendThrottleSeconds = 0, template = "builtin" }}
@@ -85,9 +87,15 @@ channels = ["email", "sms"]
 
 /// Opens it on a database that [`real_medusa::database`] made.
 pub(crate) async fn open(version: Version) -> Shop {
+    open_with(version, "require_verification = false").await
+}
+
+/// The same with another line of `options.registration`.
+pub(crate) async fn open_with(version: Version, verification: &str) -> Shop {
     let database = real_medusa::database(version).await;
     let medusa = RealMedusa::start(version, &database).await;
-    let server = TestServer::start(&database, &configuration(&medusa), &[], Env::system(), HashParams::default()).await;
+    let configuration = configuration(&medusa, verification);
+    let server = TestServer::start(&database, &configuration, &[], Env::system(), HashParams::default()).await;
     // Another test may have been first.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let client = Client::builder().no_proxy().build().unwrap();
@@ -148,10 +156,35 @@ impl Shop {
 
     /// Registers and makes the customer on one side: the id.
     pub(crate) async fn customer(&self, side: Side, email: &str) -> String {
+        self.registered(side, email).await.0
+    }
+
+    /// The same: the id, and the registration's token.
+    pub(crate) async fn registered(&self, side: Side, email: &str) -> (String, String) {
         let credentials = json!({"email": email, "password": PASSWORD});
         let registered = self.post(side, "/auth/customer/emailpass/register", None, credentials).await.good();
-        let made = self.post(side, "/store/customers", Some(&registered.text("/token")), json!({"email": email})).await;
-        made.good().text("/customer/id")
+        let token = registered.text("/token");
+        let made = self.post(side, "/store/customers", Some(&token), json!({"email": email})).await;
+        (made.good().text("/customer/id"), token)
+    }
+
+    /// A customer's deletion is confirmed, and due.
+    pub(crate) async fn schedule_deletion(&self, id: &str) {
+        let time = "'2026-01-02T03:04:05.678Z'";
+        self.database
+            .sql(&format!(
+                "insert into account_deletion_request \
+                 (id, customer_id, status, deletion_scheduled_at, created_at, updated_at) \
+                 values ('adr_{id}', '{id}', 'confirmed', {time}, {time}, {time})"
+            ))
+            .await;
+    }
+
+    /// The job deletes the one account that is due.
+    pub(crate) async fn run_deletion(&self) {
+        let token = CancellationToken::new();
+        let report = process_account_deletions::run(&self.server.app, &token, |_| {}).await.unwrap();
+        assert_eq!((report.completed, report.failed), (1, 0));
     }
 
     /// Logs in on one side.
