@@ -5,6 +5,7 @@
 //! are what counts.
 
 mod client;
+mod gateway;
 mod load;
 mod noise;
 mod program;
@@ -38,6 +39,15 @@ struct Settings {
     profile: String,
     /// An empty PostgreSQL database; without one, the tests' server lends a new one.
     postgres: Option<String>,
+    /// The one table to print; all without it.
+    only: Option<String>,
+}
+
+impl Settings {
+    /// Whether a table is to be printed.
+    fn is_wanted(&self, table: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only.eq_ignore_ascii_case(table))
+    }
 }
 
 /// Builds the program and prints the tables.
@@ -47,7 +57,11 @@ struct Settings {
 pub(crate) fn run(root: &Path, flags: &[&str]) -> Result<()> {
     let settings = parse(flags)?;
     let folder = build(root, &settings.profile)?;
-    let postgres = settings.postgres.clone().map_or_else(|| lend_database(root), Ok)?;
+    let postgres = match &settings.postgres {
+        Some(url) => url.clone(),
+        None if settings.is_wanted("PostgreSQL") => lend_database(root)?,
+        None => String::new(),
+    };
     let scratch = std::env::temp_dir().join(format!("customer-registration-bench-{}", std::process::id()));
     std::fs::create_dir_all(&scratch)?;
     let sqlite = format!("sqlite://{}?mode=rwc", scratch.join("bench.db").display());
@@ -55,7 +69,13 @@ pub(crate) fn run(root: &Path, flags: &[&str]) -> Result<()> {
     let result = runtime.block_on(async {
         let mut noise = Noise::default();
         for (name, url) in [("SQLite", sqlite.as_str()), ("PostgreSQL", postgres.as_str())] {
-            measure(root, name, url, &folder, &scratch, &settings, &mut noise).await?;
+            if settings.is_wanted(name) {
+                measure(root, name, url, &folder, &scratch, &settings, &mut noise).await?;
+            }
+        }
+        if settings.is_wanted("Gateway") {
+            let program = folder.join("customer-registration");
+            gateway::measure(root, &program, &scratch, &settings, &mut noise).await?;
         }
         println!("\n{}", noise.report());
         Ok(())
@@ -64,17 +84,23 @@ pub(crate) fn run(root: &Path, flags: &[&str]) -> Result<()> {
     result
 }
 
-/// Reads `--seconds N`, `--rounds N`, `--profile NAME` and `--postgres URL`.
+/// Reads `--seconds N`, `--rounds N`, `--profile NAME`, `--postgres URL` and `--only sqlite | postgresql | gateway`.
 fn parse(flags: &[&str]) -> Result<Settings> {
-    let mut settings =
-        Settings { round: Duration::from_secs(5), rounds: 5, profile: "release".to_owned(), postgres: None };
+    let mut settings = Settings {
+        round: Duration::from_secs(5),
+        rounds: 5,
+        profile: "release".to_owned(),
+        postgres: None,
+        only: None,
+    };
     for pair in flags.chunks(2) {
         match *pair {
             ["--seconds", number] => settings.round = Duration::from_secs(number.parse().context("--seconds N")?),
             ["--rounds", number] => settings.rounds = number.parse().context("--rounds N")?,
             ["--profile", name] => name.clone_into(&mut settings.profile),
             ["--postgres", url] => settings.postgres = Some(url.to_owned()),
-            _ => bail!("flags of bench: --seconds N, --rounds N, --profile NAME, --postgres URL"),
+            ["--only", table] => settings.only = Some(table.to_owned()),
+            _ => bail!("flags of bench: --seconds N, --rounds N, --profile NAME, --postgres URL, --only TABLE"),
         }
     }
     Ok(settings)

@@ -85,6 +85,13 @@ pub(crate) fn request(method: &str, path: &str, token: Option<&str>, body: Optio
     format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n{authorization}{content}\r\n{body}").into_bytes()
 }
 
+/// The same request with one header more.
+pub(crate) fn with_header(request: Vec<u8>, name: &str, value: &str) -> Vec<u8> {
+    let first_line = request.windows(2).position(|pair| pair == b"\r\n").map_or(0, |end| end + 2);
+    let (start, rest) = request.split_at(first_line);
+    [start, format!("{name}: {value}\r\n").as_bytes(), rest].concat()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,5 +115,7 @@ mod tests {
         let expected = "POST /x HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer t\r\n\
                         content-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
         assert_eq!(text, expected);
+        let text = String::from_utf8(with_header(request("GET", "/x", None, None), "a", "b")).unwrap();
+        assert_eq!(text, "GET /x HTTP/1.1\r\na: b\r\nhost: localhost\r\n\r\n");
     }
 }

@@ -13,7 +13,7 @@ use super::load::MakeRequest;
 use super::program::Recipe;
 
 /// Signs and encrypts here; as long as production asks for.
-const SECRET: &str = "a secret of the benchmark alone, 40 bytes";
+pub(super) const SECRET: &str = "a secret of the benchmark alone, 40 bytes";
 /// The one customer.
 const EMAIL: &str = "bench@shop.test";
 /// Passes the password policy.
@@ -152,7 +152,7 @@ fn credentials() -> String {
 }
 
 /// Posts one body and takes the JSON that comes back.
-async fn ask(connection: &mut Connection, path: &str, token: Option<&str>, body: &str) -> Result<Value> {
+pub(super) async fn ask(connection: &mut Connection, path: &str, token: Option<&str>, body: &str) -> Result<Value> {
     let answer = connection.send(&request("POST", path, token, Some(body))).await?;
     let text = String::from_utf8_lossy(&answer.body).into_owned();
     if answer.status != 200 {
@@ -162,6 +162,6 @@ async fn ask(connection: &mut Connection, path: &str, token: Option<&str>, body:
 }
 
 /// The `token` of an answer.
-fn token(answer: &Value) -> Result<String> {
+pub(super) fn token(answer: &Value) -> Result<String> {
     answer.get("token").and_then(Value::as_str).map(str::to_owned).context("there is no token in the answer")
 }
