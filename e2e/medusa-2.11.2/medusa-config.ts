@@ -29,6 +29,7 @@ export default defineConfig({
       resolve: "@medusajs/medusa/notification",
       options: {
         providers: [
+          { resolve: "@medusajs/medusa/notification-local", id: "local", options: { channels: ["feed"] } },
           { resolve: "./src/modules/observed-notification", id: "observed", options: { channels: ["email"] } },
         ],
       },

@@ -53,8 +53,15 @@ pub(crate) enum Side {
     There,
 }
 
-/// E-mail is registered, no verification, nothing limited, messages in the inbox.
-fn configuration(medusa: &RealMedusa) -> String {
+/// Messages stay in the inbox.
+const INBOX: &str = r#"
+[[notification.providers]]
+id = "local"
+channels = ["email", "sms"]
+"#;
+
+/// E-mail is registered, no verification, nothing limited. `delivery` says who carries messages and events.
+fn configuration(medusa: &RealMedusa, delivery: &str) -> String {
     let upstream = &medusa.url;
     format!(
         r#"
@@ -75,19 +82,25 @@ login = {{ identifier = "email" }}
 email_verification = {{ channel = "email", resendThrottleSeconds = 0 }}
 account_deletion_request = {{ resendThrottleSeconds = 0, template = "builtin" }}
 password_reset = {{ template = "builtin" }}
-
-[[notification.providers]]
-id = "local"
-channels = ["email", "sms"]
-"#
+{delivery}"#
     )
 }
 
 /// Opens it on a database that [`real_medusa::database`] made.
 pub(crate) async fn open(version: Version) -> Shop {
+    open_with(version, &[], |_| INBOX.to_owned()).await
+}
+
+/// The same with variables for Medusa, and with providers and receivers that may be in it, by its address.
+pub(crate) async fn open_with(
+    version: Version,
+    variables: &[(&str, &str)],
+    delivery: impl FnOnce(&str) -> String,
+) -> Shop {
     let database = real_medusa::database(version).await;
-    let medusa = RealMedusa::start(version, &database).await;
-    let server = TestServer::start(&database, &configuration(&medusa), &[], Env::system(), HashParams::default()).await;
+    let medusa = RealMedusa::start_with(version, &database, variables).await;
+    let configuration = configuration(&medusa, &delivery(&medusa.url));
+    let server = TestServer::start(&database, &configuration, &[], Env::system(), HashParams::default()).await;
     // Another test may have been first.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let client = Client::builder().no_proxy().build().unwrap();
