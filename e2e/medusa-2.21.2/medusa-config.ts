@@ -14,5 +14,26 @@ export default defineConfig({
       cookieSecret: process.env.COOKIE_SECRET,
     },
   },
+  plugins: [
+    {
+      resolve: "customer-registration-medusa-companion",
+      options: {
+        // The second is the one that the tests sign with.
+        secrets: ["whsec_YSBzZWNyZXQgdGhhdCBpcyBvbiBpdHMgd2F5IG91dA==", "whsec_YSBzZWNyZXQgYmV0d2VlbiBib3RoIG9mIHRoZW0="],
+        templates: { email: { password_reset: "d-reset" } },
+      },
+    },
+  ],
+  modules: [
+    {
+      resolve: "@medusajs/medusa/notification",
+      options: {
+        providers: [
+          { resolve: "@medusajs/medusa/notification-local", id: "local", options: { channels: ["feed"] } },
+          { resolve: "./src/modules/observed-notification", id: "observed", options: { channels: ["email"] } },
+        ],
+      },
+    },
+  ],
   admin: { backendUrl: "/" },
 })

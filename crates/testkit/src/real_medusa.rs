@@ -98,7 +98,7 @@ impl RealMedusa {
     /// # Panics
     /// When it does not within two minutes.
     pub async fn start(version: Version, database: &TestDatabase) -> Self {
-        Self::start_with_secret(version, database, JWT_SECRET).await
+        Self::start_with(version, database, &[]).await
     }
 
     /// The same with another secret for tokens.
@@ -106,12 +106,21 @@ impl RealMedusa {
     /// # Panics
     /// As [`RealMedusa::start`].
     pub async fn start_with_secret(version: Version, database: &TestDatabase, secret: &str) -> Self {
+        Self::start_with(version, database, &[("JWT_SECRET", secret)]).await
+    }
+
+    /// The same with these variables in its environment: `OBSERVER_URL` is where its subscriber and its provider of
+    /// notifications post what they are told.
+    ///
+    /// # Panics
+    /// As [`RealMedusa::start`].
+    pub async fn start_with(version: Version, database: &TestDatabase, variables: &[(&str, &str)]) -> Self {
         install(version);
         let port =
             TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port is free").port();
         let mut command = command(version, folder(version).join(".medusa/server"), database.url());
         command.args(["start", "--host", "127.0.0.1", "--port", &port.to_string()]).env("NODE_ENV", "production");
-        command.env("JWT_SECRET", secret);
+        command.envs(variables.iter().copied());
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let mut medusa = Self { url: format!("http://127.0.0.1:{port}"), child: child.expect("node starts") };
         let answers = async {
@@ -140,11 +149,22 @@ fn command(version: Version, working: PathBuf, url: &str) -> Command {
     command
 }
 
-/// Installs what `package-lock.json` pins, and builds the project; some minutes the first time.
+/// What a project is built from, by its path in the project.
+const SOURCES: [&str; 6] = [
+    "medusa-config.ts",
+    "src",
+    "../install-companion.mjs",
+    "../../packages/medusa-companion/src",
+    "../../packages/medusa-companion/package.json",
+    "../../packages/medusa-companion/tsconfig.json",
+];
+
+/// Installs what `package-lock.json` pins, some minutes the first time; and builds the project with our plugin in it, when that
+/// has changed.
 fn install(version: Version) {
-    static PINNED: OnceLock<()> = OnceLock::new();
-    static NEWEST: OnceLock<()> = OnceLock::new();
-    let done = if version == Version::Pinned { &PINNED } else { &NEWEST };
+    static PINNED: [OnceLock<()>; 2] = [const { OnceLock::new() }; 2];
+    static NEWEST: [OnceLock<()>; 2] = [const { OnceLock::new() }; 2];
+    let [installed, built] = if version == Version::Pinned { &PINNED } else { &NEWEST };
     let packages = ["npm", "ci", "--legacy-peer-deps", "--no-audit", "--no-fund", "--ignore-scripts"];
     // It wants secrets, and keeps none.
     let build = [
@@ -158,5 +178,8 @@ fn install(version: Version) {
         "build",
     ];
     let help = "install Node 20 or newer, with npm";
-    tools::install(done, &folder(version), ".medusa/server/medusa-config.js", &[&packages, &build], help);
+    let folder = folder(version);
+    tools::install(installed, &folder, "node_modules/.package-lock.json", &[&packages], help);
+    let commands: [&[&str]; 2] = [&["node", "../install-companion.mjs"], &build];
+    tools::install_newer_than(&SOURCES, built, &folder, ".medusa/server/medusa-config.js", &commands, help);
 }

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::shop::Side::{Here, There};
-use crate::shop::{PASSWORD, open, open_with};
+use crate::shop::{PASSWORD, Setting, open, open_with};
 
 crate::each_version! {
     /// Whoever registered on one side would be a stranger on the other.
@@ -195,7 +195,7 @@ crate::each_version! {
 #[test]
 fn a_verification_on_either_side_counts_on_both() {
     cr_testkit::run(async {
-        let shop = open_with(Version::Newest, "require_verification = true").await;
+        let shop = open_with(Version::Newest, Setting { require_verification: true, ..Setting::default() }).await;
         let verified = || async {
             shop.database.rows("select entity_id from auth_verification where verified_at is not null").await
         };

@@ -28,6 +28,7 @@ macro_rules! each_version {
 }
 
 mod accounts;
+mod companion;
 mod dashboard;
 mod orders;
 mod schema;

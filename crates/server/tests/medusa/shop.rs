@@ -55,8 +55,26 @@ pub(crate) enum Side {
     There,
 }
 
-/// E-mail is registered, messages stay in the inbox. `verification` is a line of `options.registration`.
-fn configuration(medusa: &RealMedusa, verification: &str) -> String {
+/// What a test may have otherwise than the usual shop, which asks for no verification and keeps messages in the inbox.
+pub(crate) struct Setting<'a> {
+    /// Variables for Medusa.
+    pub(crate) variables: &'a [(&'a str, &'a str)],
+    /// Whether logins want a verified contact.
+    pub(crate) require_verification: bool,
+    /// Who carries messages and events: providers and receivers, by Medusa's address.
+    pub(crate) delivery: fn(&str) -> String,
+}
+
+impl Default for Setting<'_> {
+    fn default() -> Self {
+        let inbox = |_: &str| "[[notification.providers]]\nid = \"local\"\nchannels = [\"email\", \"sms\"]\n".to_owned();
+        Self { variables: &[], require_verification: false, delivery: inbox }
+    }
+}
+
+/// E-mail is registered, nothing is limited.
+fn configuration(medusa: &RealMedusa, setting: &Setting<'_>) -> String {
+    let (verification, delivery) = (setting.require_verification, (setting.delivery)(&medusa.url));
     let upstream = &medusa.url;
     format!(
         r#"
@@ -72,29 +90,25 @@ upstream = "{upstream}"
 
 [options]
 storefrontUrl = "http://localhost:8000"
-registration = {{ identifier = "email", {verification} }}
+registration = {{ identifier = "email", require_verification = {verification} }}
 login = {{ identifier = "email" }}
 email_verification = {{ channel = "email", resendThrottleSeconds = 0 }}
 account_deletion_request = {{ resendThrottleSeconds = 0, template = "builtin" }}
 password_reset = {{ template = "builtin" }}
-
-[[notification.providers]]
-id = "local"
-channels = ["email", "sms"]
-"#
+{delivery}"#
     )
 }
 
 /// Opens it on a database that [`real_medusa::database`] made.
 pub(crate) async fn open(version: Version) -> Shop {
-    open_with(version, "require_verification = false").await
+    open_with(version, Setting::default()).await
 }
 
-/// The same with another line of `options.registration`.
-pub(crate) async fn open_with(version: Version, verification: &str) -> Shop {
+/// The same with another setting.
+pub(crate) async fn open_with(version: Version, setting: Setting<'_>) -> Shop {
     let database = real_medusa::database(version).await;
-    let medusa = RealMedusa::start(version, &database).await;
-    let configuration = configuration(&medusa, verification);
+    let medusa = RealMedusa::start_with(version, &database, setting.variables).await;
+    let configuration = configuration(&medusa, &setting);
     let server = TestServer::start(&database, &configuration, &[], Env::system(), HashParams::default()).await;
     // Another test may have been first.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();

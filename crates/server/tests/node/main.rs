@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod companion;
 mod helpers;
 mod journey;
 mod packages;
