@@ -67,7 +67,8 @@ pub(crate) struct Setting<'a> {
 
 impl Default for Setting<'_> {
     fn default() -> Self {
-        let inbox = |_: &str| "[[notification.providers]]\nid = \"local\"\nchannels = [\"email\", \"sms\"]\n".to_owned();
+        let inbox =
+            |_: &str| "[[notification.providers]]\nid = \"local\"\nchannels = [\"email\", \"sms\"]\n".to_owned();
         Self { variables: &[], require_verification: false, delivery: inbox }
     }
 }
