@@ -55,6 +55,17 @@ impl TestDatabase {
         Self::from_owned(postgres::create_empty().await)
     }
 
+    /// A PostgreSQL database with what another one has now, to which nobody may be connected.
+    ///
+    /// # Panics
+    /// On SQLite, whose file can be copied as it is.
+    pub async fn copy(&self) -> Self {
+        match self {
+            Self::Postgres { owner, .. } => Self::from_owned(owner.copy().await),
+            Self::Sqlite { url, .. } => panic!("{url} is a file"),
+        }
+    }
+
     /// A database of the shared server, dropped with the value.
     fn from_owned(owner: postgres::Owned) -> Self {
         Self::Postgres { url: owner.url().to_owned(), owner }

@@ -29,6 +29,11 @@ impl Owned {
     pub fn url(&self) -> &str {
         &self.url
     }
+
+    /// Another database with what this one has now. Nobody may be connected to this one.
+    pub(crate) async fn copy(&self) -> Self {
+        create(&self.name).await
+    }
 }
 
 impl Drop for Owned {

@@ -6,6 +6,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use tokio::sync::OnceCell;
+
 use crate::database::TestDatabase;
 use crate::tools;
 
@@ -35,11 +37,20 @@ pub const ADMINISTRATOR: [&str; 2] = ["admin@example.com", "supersecret123"];
 /// Until a start has failed.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// A database as the migrations of that version make it, with an administrator. No Medusa runs yet.
+/// A database as the migrations of that version make it, with an administrator. No Medusa runs yet. Migrated once a process and
+/// copied, since that takes Medusa a quarter of a minute.
 ///
 /// # Panics
 /// When Medusa cannot be installed, or its commands fail.
 pub async fn database(version: Version) -> TestDatabase {
+    static PINNED: OnceCell<TestDatabase> = OnceCell::const_new();
+    static NEWEST: OnceCell<TestDatabase> = OnceCell::const_new();
+    let template = if version == Version::Pinned { &PINNED } else { &NEWEST };
+    template.get_or_init(|| make_database(version)).await.copy().await
+}
+
+/// Has Medusa make a database.
+async fn make_database(version: Version) -> TestDatabase {
     let database = TestDatabase::empty_postgres().await;
     migrate(version, &database).await;
     let [email, password] = ADMINISTRATOR;
