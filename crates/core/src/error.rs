@@ -135,6 +135,12 @@ impl Error {
         Self { source: Some(cause.into()), ..Self::new(ErrorKind::Internal, "An unknown error occurred.") }
     }
 
+    /// The same failure with what caused it, for the log.
+    #[must_use]
+    pub fn because(self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { source: Some(cause.into()), ..self }
+    }
+
     /// The same failure with a code.
     #[must_use]
     pub fn code(mut self, code: &'static str) -> Self {

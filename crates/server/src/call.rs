@@ -115,12 +115,14 @@ impl Call {
     }
 }
 
-/// The bearer token among the headers: the scheme in any case, then blanks, then the token; text after it is ignored
-/// (Medusa 2.11.2, `authenticate-middleware`).
+/// The bearer token among the headers: the scheme in any case, then blanks, then the token; text after it is ignored, whatever its
+/// bytes (Medusa 2.11.2, `authenticate-middleware`). What is a blank to JavaScript is one here: who read fewer tokens than Medusa does
+/// would let pass what Medusa takes.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let mut words = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_ascii_whitespace();
-    words.next().filter(|scheme| scheme.eq_ignore_ascii_case("bearer"))?;
-    words.next()
+    let is_blank = |byte: &u8| matches!(byte, b'\t'..=b'\r' | b' ' | 0xa0);
+    let mut words = headers.get(header::AUTHORIZATION)?.as_bytes().split(is_blank).filter(|word| !word.is_empty());
+    words.next().filter(|scheme| scheme.eq_ignore_ascii_case(b"bearer"))?;
+    std::str::from_utf8(words.next()?).ok()
 }
 
 #[cfg(test)]
@@ -145,6 +147,10 @@ mod tests {
         ] {
             let headers = HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_static(sent))]);
             assert_eq!(bearer(&headers), token, "{sent}");
+        }
+        for sent in [&b"Bearer abc \xff"[..], b"Bearer\xa0abc", b"Bearer abc\xa0", b"Bearer abc \xc3\xa9"] {
+            let headers = HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_bytes(sent).unwrap())]);
+            assert_eq!(bearer(&headers), Some("abc"), "{sent:?}");
         }
     }
 }

@@ -255,7 +255,8 @@ async fn serve(sources: &Sources) -> Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}:{}; is another server running there?", address.0, address.1))?;
     greet(&config, &listener, started.state.http.inbox.is_some())?;
-    run::serve(started, listener, stop).await
+    run::serve(started, listener, stop).await;
+    Ok(())
 }
 
 /// Development migrates by itself; production is told to, so that nobody's shop changes by a restart.

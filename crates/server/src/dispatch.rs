@@ -17,7 +17,7 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::response::Response;
 use cr_core::error::Error;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, Version, header};
 use hyper::upgrade::OnUpgrade;
 use serde_json::{Map, Value};
 
@@ -39,22 +39,33 @@ pub fn router(state: Arc<ServerState>) -> Router {
     Router::new().fallback(dispatch).with_state(state)
 }
 
-/// Answers one request.
+/// The same as an axum handler.
 async fn dispatch(State(state): State<Arc<ServerState>>, request: Request) -> Response {
+    answer_to(&state, request).await
+}
+
+/// Answers one request. The peer's address is read from its `ConnectInfo<SocketAddr>` extension.
+pub(crate) async fn answer_to(state: &Arc<ServerState>, request: Request) -> Response {
     let started = Instant::now();
     let (mut parts, body) = request.into_parts();
-    let upgrade = parts.extensions.remove::<OnUpgrade>();
+    // An older client would not understand the answer (RFC 9110, section 7.8).
+    let upgrade = parts.extensions.remove::<OnUpgrade>().filter(|_| parts.version == Version::HTTP_11);
     let request_id = request_id::of(&parts.headers, &state.app.shared.env);
     let found = state.http.routes.find(&parts.method, parts.uri.path());
-    let gateway = state.http.gateway.as_ref().filter(|_| Gateway::takes(found.as_ref(), parts.uri.path()));
+    let gateway = state.http.gateway.as_ref().filter(|_| {
+        // A preflight is for whoever answers the request that it asks for.
+        let wanted = cors::requested_method(&parts.method, &parts.headers);
+        let wanted = wanted.map_or_else(|| found.clone(), |method| state.http.routes.find(&method, parts.uri.path()));
+        Gateway::takes(wanted.as_ref(), parts.uri.path())
+    });
     let label = match gateway {
         Some(_) => "(gateway)",
         None => found.as_ref().map_or("(no route)", |found| found.route.path),
     };
 
     let answered = match gateway {
-        Some(gateway) => pass(&state, gateway, &parts, body, upgrade, &request_id).await,
-        None => answer(&state, &parts, body, found.clone(), &request_id).await,
+        Some(gateway) => pass(state, gateway, &parts, body, upgrade, &request_id).await,
+        None => answer(state, &parts, body, found.clone(), &request_id).await,
     };
     let reply = answered.unwrap_or_else(|error| respond::failure(&error, parts.method.as_str(), label, &request_id));
     let is_upstreams = matches!(reply.body, ReplyBody::Passed(_));
@@ -164,11 +175,7 @@ async fn answer(
 
 /// The answer to a CORS preflight of a known route; `None` for everything else.
 fn preflight(state: &ServerState, method: &Method, path: &str, headers: &HeaderMap) -> Option<Reply> {
-    if *method != Method::OPTIONS {
-        return None;
-    }
-    let wanted = headers.get(header::ACCESS_CONTROL_REQUEST_METHOD)?;
-    let wanted = Method::from_bytes(wanted.as_bytes()).ok().filter(|wanted| *wanted != Method::HEAD)?;
+    let wanted = cors::requested_method(method, headers)?;
     let route = state.http.routes.find(&wanted, path)?.route;
     Some(cors::preflight(state.http.cors(route.namespace)?, headers))
 }

@@ -4,9 +4,12 @@
 //! What is true of our own routes holds for what passes: a good publishable key below `/store`, no customer whose account is about
 //! to go, no write by cookie from foreign pages. Bodies are neither read nor limited; CORS is the upstream's.
 
+mod body;
 mod headers;
 mod path;
 
+use std::pin::pin;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -27,11 +30,11 @@ use tokio_util::task::TaskTracker;
 use crate::call::Call;
 use crate::client_address::Origin;
 use crate::json;
-use crate::middlewares::{authenticate, publishable_key, same_site};
+use crate::middlewares::{authenticate, cors, publishable_key, same_site};
 use crate::respond::Reply;
 use crate::routes::{Found, Gate, Namespace, OWNED_PROVIDERS};
 use crate::session;
-use crate::state::ServerState;
+use crate::state::{LiveCustomer, ServerState};
 
 /// Node ends a connection that was idle for five seconds (`server.keepAliveTimeout`); a request must not be sent into that.
 const IDLE: Duration = Duration::from_secs(4);
@@ -51,7 +54,8 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// To an address such as `http://medusa:9000`; `timeout` runs from the request to the upstream's header.
+    /// To an address such as `http://medusa:9000`; `timeout` runs from the end of the request to the upstream's header, and anew
+    /// while an upload goes on.
     ///
     /// # Errors
     /// When that is no address, or TLS cannot be set up.
@@ -62,6 +66,9 @@ impl Gateway {
         connector.enforce_http(false);
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT));
+        // An upstream that stops reading would hold the connection, and the client's with it, for good.
+        #[cfg(target_os = "linux")]
+        connector.set_tcp_user_timeout(Some(timeout));
         let connector = HttpsConnectorBuilder::new()
             .with_provider_and_platform_verifier(rustls::crypto::aws_lc_rs::default_provider())
             .context("the system's certificates cannot be read")?
@@ -85,7 +92,7 @@ impl Gateway {
     /// Whether a request is the upstream's to answer: no route of ours fits, or one of `/auth` with a provider that is not ours.
     pub fn takes(found: Option<&Found<'_>>, path: &str) -> bool {
         match found {
-            Some(found) => found.names_other("auth_provider", &OWNED_PROVIDERS),
+            Some(found) => found.names_other("auth_provider", &OWNED_PROVIDERS) && !is_owned_door(path),
             None => !is_owned_door(path),
         }
     }
@@ -93,27 +100,61 @@ impl Gateway {
     /// Sends a request on and streams the answer back.
     ///
     /// # Errors
-    /// 502 when the upstream cannot be reached or breaks off before its header, 504 when that takes too long.
+    /// 502 when the upstream cannot be reached or breaks off before its header, 504 when that takes too long; 400 when the request's
+    /// own body breaks off.
     pub async fn send(&self, mut request: Request<Body>) -> Result<Response, Error> {
-        let target = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
-        let uri = Uri::builder().scheme(self.scheme.clone()).authority(self.authority.clone());
-        let uri = uri.path_and_query(format!("{}{target}", self.prefix)).build();
-        *request.uri_mut() = uri.map_err(|_| Error::invalid_data("The path cannot be passed on"))?;
+        *request.uri_mut() = self.absolute(request.uri())?;
         *request.version_mut() = http::Version::HTTP_11;
         if !request.headers().contains_key(header::HOST) {
             let host = HeaderValue::from_str(self.authority.as_str()).map_err(Error::internal)?;
             request.headers_mut().insert(header::HOST, host);
         }
-        match tokio::time::timeout(self.timeout, self.client.request(request)).await {
-            Err(_) => Err(Error::gateway_timeout("The shop did not answer in time")),
-            Ok(Err(error)) => {
-                let chain = anyhow::Error::from(error);
-                tracing::warn!(error = format!("{chain:#}"), "The upstream could not be asked");
-                Err(Error::bad_gateway("The shop cannot be reached"))
+        let is_head = request.method() == Method::HEAD;
+        let (parts, body) = request.into_parts();
+        let (upload, frames) = body::Upload::new(body);
+        let mut answer = pin!(self.client.request(Request::from_parts(parts, Body::new(upload))));
+        let response = loop {
+            let before = frames.load(Ordering::Relaxed);
+            match tokio::time::timeout(self.timeout, &mut answer).await {
+                Ok(answered) => break answered.map_err(not_answered)?,
+                Err(_) if frames.load(Ordering::Relaxed) != before => {}
+                Err(_) => return Err(Error::gateway_timeout("The shop did not answer in time")),
             }
-            Ok(Ok(response)) => Ok(response.map(Body::new)),
-        }
+        };
+        let is_untold = is_head && !response.headers().contains_key(header::CONTENT_LENGTH);
+        let mut response = response.map(|body| if is_untold { Body::new(body::Untold) } else { Body::new(body) });
+        *response.version_mut() = http::Version::HTTP_11;
+        Ok(response)
     }
+
+    /// The upstream's address for a path and query, which stay as they came.
+    fn absolute(&self, target: &Uri) -> Result<Uri, Error> {
+        let refused = || Error::invalid_data("The path cannot be passed on");
+        let path_and_query = match target.path_and_query() {
+            Some(path_and_query) if self.prefix.is_empty() => path_and_query.clone(),
+            other => {
+                let target = other.map_or("/", PathAndQuery::as_str);
+                format!("{}{target}", self.prefix).parse().map_err(|_| refused())?
+            }
+        };
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(path_and_query);
+        Uri::from_parts(parts).map_err(|_| refused())
+    }
+}
+
+/// Why there is no answer: the client's body broke off, or else the upstream did.
+fn not_answered(error: hyper_util::client::legacy::Error) -> Error {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(inner) = cause {
+        if inner.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_user) {
+            return Error::invalid_data("The request body is not complete");
+        }
+        cause = inner.source();
+    }
+    Error::bad_gateway("The shop cannot be reached").because(error)
 }
 
 /// Everything below `/auth/{actor}/{emailpass,phonepass}`, `/auth/token/refresh` and `/auth/session` is ours, every method.
@@ -130,8 +171,8 @@ fn is_owned_door(path: &str) -> bool {
 /// Judges a request that is not ours, and passes it on.
 ///
 /// # Errors
-/// 404 for one of our own routes in disguise; 400 without a good publishable key; 403 for an account that is about to go, and for
-/// a write by cookie from a foreign page; as [`Gateway::send`].
+/// 404 for one of our own routes in disguise; 400 without a good publishable key, for `CONNECT` and for two hosts; 403 for an account
+/// that is about to go, and for a write by cookie from a foreign page; as [`Gateway::send`].
 pub async fn pass(
     state: &ServerState,
     gateway: &Gateway,
@@ -143,23 +184,34 @@ pub async fn pass(
     if path::is_disguised(&state.http.routes, &call.path) {
         return Err(Error::not_found(format!("Cannot {} {}", call.method, call.path)));
     }
-    let protocol = headers::upgrade(&call.headers);
-    let mut headers = call.headers.clone();
-    // A preflight carries nobody's credentials, and the upstream's CORS answers it.
-    if call.method != Method::OPTIONS {
-        stand_in(state, &call, &mut headers).await?;
+    if call.method == Method::CONNECT || call.headers.get_all(header::HOST).iter().count() > 1 {
+        return Err(Error::invalid_data("A request names one host, and is no CONNECT"));
     }
-    headers::towards_upstream(&mut headers, origin, &call.request_id, protocol.as_ref());
+    // A preflight carries nobody's credentials, and the upstream's CORS answers it.
+    let is_preflight = cors::requested_method(&call.method, &call.headers).is_some();
+    let credentials = if is_preflight { Credentials::AsTheyCame } else { judge(state, &call).await? };
+    let protocol = upgrade.as_ref().and_then(|_| headers::upgrade(&call.headers));
+    let Call { method, target, mut headers, request_id, .. } = call;
+    let is_chunked = headers.contains_key(header::TRANSFER_ENCODING);
+    credentials.apply(state, &mut headers);
+    headers::towards_upstream(&mut headers, origin, &request_id, protocol.as_ref());
+    if is_chunked {
+        // Else the body of a `GET` would be left out.
+        headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
     let mut request = Request::new(body);
-    *request.method_mut() = call.method.clone();
-    *request.uri_mut() = call.target.clone();
+    *request.method_mut() = method;
+    *request.uri_mut() = target;
     *request.headers_mut() = headers;
     let mut response = gateway.send(request).await?;
-    let switched = protocol.filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS);
-    if let (Some(ours), true) = (upgrade, switched.is_some()) {
+    let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    if switches {
+        let (Some(ours), Some(_)) = (upgrade, protocol) else {
+            return Err(Error::bad_gateway("The shop answered what was not asked"));
+        };
         join(ours, hyper::upgrade::on(&mut response));
     }
-    headers::towards_client(response.headers_mut(), switched.as_ref());
+    headers::towards_client(response.headers_mut(), switches);
     Ok(Reply::passed(response))
 }
 
@@ -198,7 +250,7 @@ pub async fn ask(call: &Call, target: Uri, body: Option<&Value>) -> Result<Respo
     *request.uri_mut() = target;
     *request.headers_mut() = headers;
     let mut response = gateway.send(request).await?;
-    headers::towards_client(response.headers_mut(), None);
+    headers::towards_client(response.headers_mut(), false);
     Ok(response)
 }
 
@@ -211,36 +263,71 @@ pub fn owns_passwords_of(call: &Call) -> bool {
         && (actor_type == "user" || listed.iter().any(|(actor, _)| actor == actor_type))
 }
 
-/// Holds a request against what is true of our own routes, and gives it the token that stands for its session.
+/// What becomes of a request's own credentials on the way.
+enum Credentials {
+    /// They are for the upstream to judge.
+    AsTheyCame,
+    /// They are taken away: Medusa does not know that they count no more.
+    Ended,
+    /// A session, for which a token stands.
+    Session(Box<AuthClaims>),
+}
+
+impl Credentials {
+    /// Puts the result of the judgement into the headers.
+    fn apply(self, state: &ServerState, headers: &mut HeaderMap) {
+        match self {
+            Self::AsTheyCame => {}
+            Self::Ended => drop(headers.remove(header::AUTHORIZATION)),
+            Self::Session(claims) => bear(state, headers, &claims),
+        }
+    }
+}
+
+/// Holds a request against what is true of our own routes.
 ///
 /// # Errors
 /// As [`pass`].
-async fn stand_in(state: &ServerState, call: &Call, headers: &mut HeaderMap) -> Result<(), Error> {
+async fn judge(state: &ServerState, call: &Call) -> Result<Credentials, Error> {
     let namespace = path::namespace(&call.path);
     if namespace == Namespace::Store {
         publishable_key::check(call).await?;
-        let auth = authenticate::authorize(call, Gate::OptionalCustomer).await?;
-        match auth {
-            Some(auth) if auth.from_session => bear(state, headers, &auth.claims),
-            // Medusa does not know that the sessions of this account were ended.
-            None if is_customers(state, call) => drop(headers.remove(header::AUTHORIZATION)),
-            _ => {}
-        }
-        return Ok(());
+        return Ok(match authenticate::authorize(call, Gate::OptionalCustomer).await? {
+            Some(auth) if auth.from_session => Credentials::Session(Box::new(auth.claims)),
+            None if bearer_claims(state, call).is_some_and(|claims| claims.actor_type == CUSTOMER) => {
+                Credentials::Ended
+            }
+            _ => Credentials::AsTheyCame,
+        });
     }
-    let Some(claims) = session::read(state.keys(), &call.headers, state.now()) else { return Ok(()) };
-    let wins = namespace == Namespace::Admin && claims.actor_type != CUSTOMER;
-    if wins || !call.headers.contains_key(header::AUTHORIZATION) {
+    let session = session::read(state.keys(), &call.headers, state.now());
+    let has_own = call.headers.contains_key(header::AUTHORIZATION);
+    let wins = |claims: &AuthClaims| !has_own || (namespace == Namespace::Admin && claims.actor_type != CUSTOMER);
+    if let Some(claims) = session.filter(wins) {
         same_site::check(&call.method, &call.headers, state.http.cors(namespace))?;
-        bear(state, headers, &claims);
+        let is_over = is_over(state, &claims).await?;
+        return Ok(if is_over { Credentials::Ended } else { Credentials::Session(Box::new(claims)) });
     }
-    Ok(())
+    match bearer_claims(state, call) {
+        Some(claims) if is_over(state, &claims).await? => Ok(Credentials::Ended),
+        _ => Ok(Credentials::AsTheyCame),
+    }
 }
 
-/// Whether the bearer token is a customer's, signed by us or by Medusa.
-fn is_customers(state: &ServerState, call: &Call) -> bool {
-    let claims = call.bearer().and_then(|token| token::read_auth(state.keys(), token, state.now()));
-    claims.is_some_and(|claims| claims.actor_type == CUSTOMER)
+/// Whether the account of these claims is gone, or its sessions were ended: what only this server knows.
+///
+/// # Errors
+/// When the database cannot be asked.
+async fn is_over(state: &ServerState, claims: &AuthClaims) -> Result<bool, Error> {
+    if claims.actor_type != CUSTOMER || claims.actor_id.is_empty() {
+        return Ok(false);
+    }
+    Ok(authenticate::live_customer(state, claims).await? == LiveCustomer::Gone)
+}
+
+/// The claims of the bearer token, signed by us or by Medusa.
+fn bearer_claims(state: &ServerState, call: &Call) -> Option<AuthClaims> {
+    call.bearer().and_then(|token| token::read_auth(state.keys(), token, state.now()))
 }
 
 /// Puts a token in that says what a session says, and lives as long as one request may take to arrive.

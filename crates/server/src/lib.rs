@@ -8,6 +8,7 @@
 //! let response = router.oneshot(http::Request::get("/health").body(axum::body::Body::empty())?).await?;
 //! ```
 
+mod accept;
 pub mod access;
 pub mod admin;
 pub mod api;

@@ -1,11 +1,9 @@
 //! Serving until told to stop: the listener, the delivery worker, the clockwork; and an end that loses nothing.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
-use axum::serve::ListenerExt as _;
+use anyhow::Result;
 use cr_core::app::App;
 use cr_core::delivery::template::Templates;
 use cr_core::identifiers::PhoneNumber;
@@ -16,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::dispatch::router;
+use crate::accept;
 use crate::jobs;
 use crate::start::Started;
 
@@ -26,10 +24,7 @@ const GRACE: Duration = Duration::from_secs(30);
 const PRUNE_EVERY: Duration = Duration::from_hours(1);
 
 /// Serves on a listener until `stop`, then finishes requests in flight, settles the worker and closes the database.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(started: Started, listener: TcpListener, stop: CancellationToken) -> Result<()> {
+pub async fn serve(started: Started, listener: TcpListener, stop: CancellationToken) {
     let Started { state, worker } = started;
     let app = state.app.clone();
     let tasks = TaskTracker::new();
@@ -39,22 +34,12 @@ pub async fn serve(started: Started, listener: TcpListener, stop: CancellationTo
     tasks.spawn(jobs::by_the_clock(app.clone(), workers_stop.clone()));
     tasks.spawn(warm_up(app.clone()));
 
-    let service = router(Arc::clone(&state)).into_make_service_with_connect_info::<SocketAddr>();
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "A connection could not be set to send at once");
-        }
-    });
-    let graceful = {
-        let stop = stop.clone();
-        axum::serve(listener, service).with_graceful_shutdown(async move { stop.cancelled().await })
-    };
     let deadline = async {
         stop.cancelled().await;
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
-        ended = graceful => ended.context("the listener failed")?,
+        () = accept::run(listener, state, stop.clone()) => {}
         () = deadline => tracing::warn!("Requests were still in flight after {} seconds; they are cut", GRACE.as_secs()),
     }
     workers_stop.cancel();
@@ -62,7 +47,6 @@ pub async fn serve(started: Started, listener: TcpListener, stop: CancellationTo
     tasks.wait().await;
     app.db.close().await;
     tracing::info!("Stopped");
-    Ok(())
 }
 
 /// Does what the first request would wait for: aws-lc seeds its generator from jitter, and, where customers register or log in by

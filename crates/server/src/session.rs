@@ -60,9 +60,9 @@ fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     headers
         .get_all(header::COOKIE)
         .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.split_once('='))
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b';'))
+        // Somebody else's cookie may be no text.
+        .filter_map(|pair| std::str::from_utf8(pair).ok()?.split_once('='))
         .map(|(name, value)| (name.trim(), value.trim().trim_matches('"')))
 }
 
@@ -86,7 +86,8 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append(header::COOKIE, HeaderValue::from_static("a=1; cr.sid=\"abc=\"; b"));
         headers.append(header::COOKIE, HeaderValue::from_static("c=d=e"));
+        headers.append(header::COOKIE, HeaderValue::from_bytes(b"name=Zo\xeb; f=g").unwrap());
         let found: Vec<_> = cookies(&headers).collect();
-        assert_eq!(found, [("a", "1"), ("cr.sid", "abc="), ("c", "d=e")]);
+        assert_eq!(found, [("a", "1"), ("cr.sid", "abc="), ("c", "d=e"), ("f", "g")]);
     }
 }

@@ -175,7 +175,7 @@ const SOURCES: [&str; 6] = [
 fn install(version: Version) {
     static PINNED: [OnceLock<()>; 2] = [const { OnceLock::new() }; 2];
     static NEWEST: [OnceLock<()>; 2] = [const { OnceLock::new() }; 2];
-    let [installed, built] = if version == Version::Pinned { &PINNED } else { &NEWEST };
+    let [has_packages, is_built] = if version == Version::Pinned { &PINNED } else { &NEWEST };
     let packages = ["npm", "ci", "--legacy-peer-deps", "--no-audit", "--no-fund", "--ignore-scripts"];
     // It wants secrets, and keeps none.
     let build = [
@@ -190,7 +190,7 @@ fn install(version: Version) {
     ];
     let help = "install Node 20 or newer, with npm";
     let folder = folder(version);
-    tools::install(installed, &folder, "node_modules/.package-lock.json", &[&packages], help);
+    tools::install(has_packages, &folder, "node_modules/.package-lock.json", &[&packages], help);
     let commands: [&[&str]; 2] = [&["node", "../install-companion.mjs"], &build];
-    tools::install_newer_than(&SOURCES, built, &folder, ".medusa/server/medusa-config.js", &commands, help);
+    tools::install_newer_than(&SOURCES, is_built, &folder, ".medusa/server/medusa-config.js", &commands, help);
 }

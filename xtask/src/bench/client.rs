@@ -86,7 +86,7 @@ pub(crate) fn request(method: &str, path: &str, token: Option<&str>, body: Optio
 }
 
 /// The same request with one header more.
-pub(crate) fn with_header(request: Vec<u8>, name: &str, value: &str) -> Vec<u8> {
+pub(crate) fn with_header(request: &[u8], name: &str, value: &str) -> Vec<u8> {
     let first_line = request.windows(2).position(|pair| pair == b"\r\n").map_or(0, |end| end + 2);
     let (start, rest) = request.split_at(first_line);
     [start, format!("{name}: {value}\r\n").as_bytes(), rest].concat()
@@ -115,7 +115,7 @@ mod tests {
         let expected = "POST /x HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer t\r\n\
                         content-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
         assert_eq!(text, expected);
-        let text = String::from_utf8(with_header(request("GET", "/x", None, None), "a", "b")).unwrap();
+        let text = String::from_utf8(with_header(&request("GET", "/x", None, None), "a", "b")).unwrap();
         assert_eq!(text, "GET /x HTTP/1.1\r\na: b\r\nhost: localhost\r\n\r\n");
     }
 }

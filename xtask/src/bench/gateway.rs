@@ -102,7 +102,7 @@ pub(super) async fn measure(
     let key = medusa.fill().await?;
     let server = Program::start(&shop.server).await?;
     let get = client::request("GET", "/store/products", None, None);
-    let get = fixed(client::with_header(get, "x-publishable-api-key", &key));
+    let get = fixed(client::with_header(&get, "x-publishable-api-key", &key));
 
     let (direct, through) = turns(&medusa, &server, CONNECTIONS, settings, &get, noise).await?;
     line("GET /store/products, direct", &direct);

@@ -57,7 +57,7 @@ pub async fn run(
             break;
         }
         after = last;
-        match erase_all(app, cx, &batch).await {
+        match erase_all(cx, &batch).await {
             Ok(()) => report.completed += u64::try_from(batch.len()).unwrap_or(0),
             Err(error) => {
                 tracing::warn!(%error, "A batch of account deletions failed; each is tried alone");
@@ -77,7 +77,7 @@ async fn count_due(app: &App) -> Result<u64, Error> {
 }
 
 /// A whole batch in the transaction that holds it.
-async fn erase_all(app: &App, mut cx: Ctx, batch: &[AccountDeletionRequest]) -> Result<(), Error> {
+async fn erase_all(mut cx: Ctx, batch: &[AccountDeletionRequest]) -> Result<(), Error> {
     for request in batch {
         if let Err(error) = complete(&mut cx, request).await {
             // The next look for due requests passes over rows that are still held.
@@ -96,7 +96,7 @@ async fn erase_all(app: &App, mut cx: Ctx, batch: &[AccountDeletionRequest]) -> 
 async fn erase_each(app: &App, batch: &[AccountDeletionRequest], report: &mut Report) -> Result<(), Error> {
     for request in batch {
         let cx = app.begin().await?;
-        match erase_one(app, cx, &request.id).await {
+        match erase_one(cx, &request.id).await {
             Ok(true) => report.completed += 1,
             // Cancelled or held meanwhile, or another replica was quicker.
             Ok(false) => {}
@@ -111,9 +111,9 @@ async fn erase_each(app: &App, batch: &[AccountDeletionRequest], report: &mut Re
 }
 
 /// One request, if it is still due.
-async fn erase_one(app: &App, mut cx: Ctx, id: &str) -> Result<bool, Error> {
+async fn erase_one(mut cx: Ctx, id: &str) -> Result<bool, Error> {
     let Some(request) = account_deletion_request::lock_if_due(&mut cx.tx, id, cx.now).await? else { return Ok(false) };
-    erase_all(app, cx, std::slice::from_ref(&request)).await?;
+    erase_all(cx, std::slice::from_ref(&request)).await?;
     Ok(true)
 }
 

@@ -25,18 +25,36 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 ];
 
 /// Headers that tell of hops before us; what of them is true is written anew.
-const FORWARDING: [&str; 6] =
-    ["forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-real-ip"];
+const FORWARDING: [HeaderName; 6] = [
+    header::FORWARDED,
+    FORWARDED_FOR,
+    FORWARDED_PROTO,
+    FORWARDED_HOST,
+    HeaderName::from_static("x-forwarded-port"),
+    HeaderName::from_static("x-real-ip"),
+];
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// The protocol that a connection is to be turned into, such as `websocket`: asked for in `Upgrade`, and named by `Connection`.
+/// The protocol that a connection is to be turned into, such as `websocket`: asked for in `Upgrade`, and named by `Connection`. HTTP/2
+/// is none: requests in it would go through unread.
 pub(super) fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
     connection_tokens(headers).any(|token| token.eq_ignore_ascii_case("upgrade")).then_some(())?;
-    headers.get(header::UPGRADE).cloned()
+    let protocol = headers.get(header::UPGRADE)?;
+    let is_http = protocol.to_str().is_ok_and(|words| {
+        words.split(',').any(|word| matches!(word.trim().to_ascii_lowercase().as_str(), "h2c" | "h2" | "http/2.0"))
+    });
+    Some(protocol.clone()).filter(|_| !is_http)
 }
 
 /// Takes away what belongs to one connection, what `Connection` names included.
 pub(super) fn drop_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = connection_tokens(headers).filter_map(|name| name.parse().ok()).collect();
+    // Of two lengths the frame's own is true (RFC 9112, section 6.3).
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        headers.remove(header::CONTENT_LENGTH);
+    }
     for name in named.iter().chain(&HOP_BY_HOP) {
         headers.remove(name);
     }
@@ -57,15 +75,15 @@ pub(super) fn towards_upstream(
 ) {
     drop_hop_by_hop(headers);
     headers.remove(header::EXPECT);
-    for name in FORWARDING {
+    for name in &FORWARDING {
         headers.remove(name);
     }
     if let Some(value) = origin.address.and_then(|address| HeaderValue::from_str(&address.to_string()).ok()) {
-        headers.insert("x-forwarded-for", value);
+        headers.insert(FORWARDED_FOR, value);
     }
-    headers.insert("x-forwarded-proto", HeaderValue::from_static(if origin.secure { "https" } else { "http" }));
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(if origin.secure { "https" } else { "http" }));
     if let Some(host) = headers.get(header::HOST).cloned() {
-        headers.insert("x-forwarded-host", host);
+        headers.insert(FORWARDED_HOST, host);
     }
     if let Ok(id) = HeaderValue::from_str(request_id) {
         headers.insert(request_id::HEADER, id);
@@ -79,10 +97,11 @@ pub(super) fn towards_upstream(
 
 /// Takes the cookies of both sessions away; all others stay as they were.
 fn keep_other_cookies(headers: &mut HeaderMap) {
-    let is_session = |pair: &[u8]| {
-        let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
-        name == session::COOKIE.as_bytes() || name == MEDUSA_COOKIE.as_bytes()
-    };
+    let mut pairs =
+        headers.get_all(header::COOKIE).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
+    if !pairs.any(is_session) {
+        return;
+    }
     let kept: Vec<HeaderValue> = headers
         .get_all(header::COOKIE)
         .iter()
@@ -99,22 +118,27 @@ fn keep_other_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// The headers of an answer as the client gets them.
-pub(super) fn towards_client(headers: &mut HeaderMap, upgrade: Option<&HeaderValue>) {
+/// Whether a cookie, `name=…`, is the session of either side.
+fn is_session(cookie: &[u8]) -> bool {
+    let name = cookie.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
+    name == session::COOKIE.as_bytes() || name == MEDUSA_COOKIE.as_bytes()
+}
+
+/// The headers of an answer as the client gets them; `switches`: it is the one that turns the connection into another protocol,
+/// which it names.
+pub(super) fn towards_client(headers: &mut HeaderMap, switches: bool) {
+    let protocol = headers.get(header::UPGRADE).filter(|_| switches).cloned();
     drop_hop_by_hop(headers);
-    let is_session = |value: &HeaderValue| {
-        let name = value.as_bytes().split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
-        name == MEDUSA_COOKIE.as_bytes() || name == session::COOKIE.as_bytes()
-    };
-    let kept: Vec<HeaderValue> =
-        headers.get_all(header::SET_COOKIE).iter().filter(|value| !is_session(value)).cloned().collect();
-    headers.remove(header::SET_COOKIE);
-    for value in kept {
-        headers.append(header::SET_COOKIE, value);
+    if headers.get_all(header::SET_COOKIE).iter().any(|value| is_session(value.as_bytes())) {
+        let all: Vec<HeaderValue> = headers.get_all(header::SET_COOKIE).iter().cloned().collect();
+        headers.remove(header::SET_COOKIE);
+        for value in all.into_iter().filter(|value| !is_session(value.as_bytes())) {
+            headers.append(header::SET_COOKIE, value);
+        }
     }
-    if let Some(protocol) = upgrade {
+    if let Some(protocol) = protocol {
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-        headers.insert(header::UPGRADE, protocol.clone());
+        headers.insert(header::UPGRADE, protocol);
     }
 }
 
@@ -147,6 +171,7 @@ mod tests {
             ("x-secret", "1"),
             ("te", "trailers"),
             ("transfer-encoding", "chunked"),
+            ("content-length", "3"),
             ("upgrade", "h2c"),
             ("proxy-authorization", "Basic x"),
             ("accept", "*/*"),
@@ -192,6 +217,9 @@ mod tests {
             upgrade(&map(&[("upgrade", "websocket")])).is_none()
                 && upgrade(&map(&[("connection", "upgrade")])).is_none()
         );
+        for protocol in ["h2c", "websocket, H2C", "HTTP/2.0"] {
+            assert!(upgrade(&map(&[("connection", "upgrade"), ("upgrade", protocol)])).is_none(), "{protocol}");
+        }
         let mut headers = map(&[
             ("set-cookie", "connect.sid=s; Path=/"),
             ("set-cookie", "cr.sid=forged"),
@@ -199,7 +227,7 @@ mod tests {
             ("connection", "upgrade"),
             ("upgrade", "websocket"),
         ]);
-        towards_client(&mut headers, Some(&protocol));
+        towards_client(&mut headers, true);
         assert_eq!(told(&headers), ["connection: upgrade", "set-cookie: cart=1; Path=/", "upgrade: websocket"]);
     }
 }

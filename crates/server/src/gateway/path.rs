@@ -2,10 +2,26 @@
 
 use crate::routes::{Namespace, Routes};
 
+/// Whether nothing in a path can be read in two ways.
+fn is_plain(path: &str) -> bool {
+    let is_odd = |byte: u8| matches!(byte, 0..=b' ' | b'%' | b'\\' | b';' | 0x7f..);
+    path.starts_with('/') && !path.contains("//") && !path.contains("/.") && !path.bytes().any(is_odd)
+}
+
 /// A path as it is judged: percent-decoded, back slashes turned, empty and dot segments resolved, in lower case. What is sent
 /// is the path as it came.
 pub(super) fn judged(path: &str) -> String {
+    if is_plain(path) {
+        let trimmed = path.trim_end_matches('/');
+        return if trimmed.is_empty() { "/".to_owned() } else { trimmed.to_ascii_lowercase() };
+    }
+    resolved(path).0
+}
+
+/// The same, and whether the path lay below `/store` at any moment on the way.
+fn resolved(path: &str) -> (String, bool) {
     let mut segments: Vec<String> = Vec::new();
+    let mut passes_store = false;
     let decoded = decoded(path).replace('\\', "/").to_lowercase();
     for segment in decoded.split('/') {
         // What stands after a semicolon is a parameter to some, and nothing to others.
@@ -16,8 +32,9 @@ pub(super) fn judged(path: &str) -> String {
             }
             plain => segments.push(plain.to_owned()),
         }
+        passes_store |= segments.first().is_some_and(|first| first == "store");
     }
-    format!("/{}", segments.join("/"))
+    (format!("/{}", segments.join("/")), passes_store)
 }
 
 /// Percent-decoded twice, for whoever does it once more behind us; bytes that are no text become replacement characters.
@@ -42,13 +59,22 @@ fn percent_decoded(bytes: &[u8]) -> Vec<u8> {
 /// Whether a path only looks as if it were not ours: read laxly, it is one of our own routes. Such a request would reach the
 /// upstream's own version of the route, around ours.
 pub(super) fn is_disguised(routes: &Routes, path: &str) -> bool {
-    let judged = judged(path);
-    !routes.has(path) && routes.has(&judged)
+    !is_plain(path) && !routes.has(path) && routes.has(&judged(path))
 }
 
-/// The namespace that a path lies in when it is read laxly.
+/// The namespace that a path lies in, whoever reads it: a server that resolves dot segments, or one that takes them for a
+/// parameter. Where one reader sees the store, its rules hold.
 pub(super) fn namespace(path: &str) -> Namespace {
-    Namespace::of(&judged(path))
+    let plain = Namespace::of(path);
+    if plain == Namespace::Store || is_plain(path) {
+        return plain;
+    }
+    let (judged, passes_store) = resolved(path);
+    match Namespace::of(&judged) {
+        _ if passes_store => Namespace::Store,
+        Namespace::None => plain,
+        other => other,
+    }
 }
 
 #[cfg(test)]
@@ -76,9 +102,23 @@ mod tests {
             ("/%zz/%", "/%zz/%"),
             ("/", "/"),
             ("", "/"),
+            ("/Store/Carts/", "/store/carts"),
         ] {
             assert_eq!(judged(path), plain, "{path}");
         }
+        // Express takes the segments for parameters, a proxy in between resolves them.
+        for path in [
+            "/store/things/..%2f..",
+            "/store/things/%2e%2e%2f%2e%2e",
+            "/store/things/..%5c..",
+            "/store/a%2f..%2f..%2f..%2fadmin%2forders",
+            "/x/..%2fstore%2f..",
+            "/store/../x",
+            "/STORE/x;/../..",
+        ] {
+            assert_eq!(namespace(path), Namespace::Store, "{path}");
+        }
+        assert_eq!(namespace("/admin/../x"), Namespace::Admin);
         assert_eq!(namespace("/%61dmin/orders"), Namespace::Admin);
         assert_eq!(namespace("/%FF%FEstore"), Namespace::None);
     }

@@ -1,7 +1,7 @@
 //! CORS as Medusa 2.11.2 does it: a list a namespace, credentials always, headers only where the route exists for the
 //! method. What is not there: `Max-Age`, `Expose-Headers`, a wildcard.
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use regex::{Regex, RegexBuilder};
 
 use crate::respond::Reply;
@@ -75,6 +75,12 @@ fn parse_entry(entry: &str) -> Result<AllowedOrigin, String> {
         .build()
         .map(AllowedOrigin::Pattern)
         .map_err(|_| entry.to_owned())
+}
+
+/// The method of the request that a preflight asks for; `None` for whatever is none. `HEAD` is no method of a route in Medusa.
+pub fn requested_method(method: &Method, headers: &HeaderMap) -> Option<Method> {
+    let wanted = headers.get(header::ACCESS_CONTROL_REQUEST_METHOD).filter(|_| *method == Method::OPTIONS)?;
+    Method::from_bytes(wanted.as_bytes()).ok().filter(|wanted| *wanted != Method::HEAD)
 }
 
 /// Adds what a request to a known route gets, refused or not.

@@ -8,12 +8,14 @@ use http::{HeaderMap, Method, header};
 
 use crate::middlewares::cors::Cors;
 
-/// Lets reading through, and writing from the request's own host, from an origin that CORS names, or from no browser.
+/// Lets reading through, and writing from the request's own host, from an origin that CORS names, or from no browser. A connection
+/// that is to be upgraded can be written to, and no browser asks before it opens a socket.
 ///
 /// # Errors
 /// 403 for a foreign `Origin`, and for whatever the browser itself calls cross-site.
 pub fn check(method: &Method, headers: &HeaderMap, cors: Option<&Cors>) -> Result<(), Error> {
-    if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+    let is_upgrade = headers.contains_key(header::UPGRADE);
+    if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) && !is_upgrade {
         return Ok(());
     }
     let refused =
@@ -73,6 +75,12 @@ mod tests {
                 headers.insert("sec-fetch-site", HeaderValue::from_static(site));
             }
             assert_eq!(check(&method, &headers, Some(&cors)).is_ok(), passes, "{name}");
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            assert_eq!(
+                check(&method, &headers, Some(&cors)).is_ok(),
+                passes && name != "foreign, reading",
+                "{name}, upgrade"
+            );
         }
     }
 }

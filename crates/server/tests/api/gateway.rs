@@ -1,5 +1,6 @@
 //! What is not ours goes to the server behind us: here a stub that tells what reached it, elsewhere the real Medusa.
 
+mod hostile;
 mod upstream;
 
 use std::sync::Arc;
@@ -111,7 +112,10 @@ cr_testkit::both! {
             let answer = server.get(path, Some(&known.login)).await;
             assert_eq!((answer.status.as_u16(), answer.json()["code"].as_str()), (403, Some("account_deletion_pending")), "{path}");
         }
-        assert_eq!(reached(&server.raw(request(Method::OPTIONS, "/store/carts", &[("authorization", &bearer)], None)).await)["method"], "OPTIONS");
+        let preflight = [("access-control-request-method", "GET"), ("authorization", &bearer)];
+        assert_eq!(reached(&server.raw(request(Method::OPTIONS, "/store/carts", &preflight, None)).await)["method"], "OPTIONS");
+        let other = server.raw(request(Method::OPTIONS, "/store/carts", &[("authorization", &bearer)], None)).await;
+        assert_eq!(other.status.as_u16(), 403, "{}", other.text);
         assert_eq!(reached(&server.get("/custom/x", Some(&known.login)).await)["method"], "GET");
         database.sql("update customer set deleted_at = '2026-01-02T03:04:05.678Z'").await;
         let told = reached(&server.get("/store/carts", Some(&known.login)).await);

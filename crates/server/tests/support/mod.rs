@@ -147,7 +147,7 @@ impl TestServer {
         let stop = CancellationToken::new();
         let until = stop.clone();
         #[expect(clippy::disallowed_methods, reason = "the test stops it and waits for it itself")]
-        let serving = tokio::spawn(async move { run::serve(started, listener, until).await.unwrap() });
+        let serving = tokio::spawn(async move { run::serve(started, listener, until).await });
         Self { url, app, state, stop, serving, _folder: folder }
     }
 

@@ -52,7 +52,9 @@ fn can_challenge(call: &Call, named: &Named) -> bool {
 /// # Errors
 /// As [`gateway::ask`].
 async fn challenge(call: &Call, named: &Named, password: &SecretString) -> Result<Reply, Error> {
-    let target = format!("/auth/{}/emailpass", call.param("actor_type")).parse().map_err(Error::internal)?;
+    // As the request encoded it.
+    let actor_type = call.path.split('/').nth(2).unwrap_or_default();
+    let target = format!("/auth/{actor_type}/emailpass").parse().map_err(Error::internal)?;
     let body = json!({ "email": named.text, "password": password.expose_secret() });
     Ok(Reply::passed(gateway::ask(call, target, Some(&body)).await?))
 }

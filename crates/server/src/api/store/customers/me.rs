@@ -6,8 +6,8 @@ use cr_core::modules::customer::view::scalar;
 use cr_core::subscribers::password_reset::percent_encode;
 use cr_core::workflows::{retrieve_customer, update_customer};
 use cr_types::http::CustomerBody;
-use http::StatusCode;
 use http::header::{CONTENT_LENGTH, ETAG};
+use http::{Method, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 
@@ -49,12 +49,12 @@ async fn with_orders(call: &Call) -> Result<Reply, Error> {
     let fields = percent_encode(&others.join(","));
     let target = format!("{}?fields={fields}", call.path).parse().map_err(Error::internal)?;
     let answer = gateway::ask(call, target, None).await?;
-    if flags.is_empty() || answer.status() != StatusCode::OK {
+    if flags.is_empty() || answer.status() != StatusCode::OK || call.method == Method::HEAD {
         return Ok(Reply::passed(answer));
     }
     let (mut parts, body) = answer.into_parts();
-    let bytes = body.collect().await.map_err(Error::internal)?.to_bytes();
-    let mut json: Value = serde_json::from_slice(&bytes).map_err(Error::internal)?;
+    let bytes = body.collect().await.map_err(broken)?.to_bytes();
+    let mut json: Value = serde_json::from_slice(&bytes).map_err(broken)?;
     if let Some(customer) = json.get_mut("customer").and_then(Value::as_object_mut) {
         for flag in flags.iter().map(|flag| flag.trim_start_matches('+')) {
             customer.insert(flag.to_owned(), scalar(call.customer()?, flag).unwrap_or_default());
@@ -63,6 +63,11 @@ async fn with_orders(call: &Call) -> Result<Reply, Error> {
     parts.headers.remove(CONTENT_LENGTH);
     parts.headers.remove(ETAG);
     Ok(Reply::passed(Response::from_parts(parts, json::write(&json).map_err(Error::internal)?.into())))
+}
+
+/// 502 for a customer of the upstream's that breaks off, or is no JSON.
+fn broken(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::bad_gateway("The shop's answer could not be read").because(error)
 }
 
 /// Changes the profile: 200 `{"customer"}`.

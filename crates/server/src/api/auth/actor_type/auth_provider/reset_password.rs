@@ -20,6 +20,11 @@ pub async fn post(call: Call) -> Result<Reply, Error> {
     for key in ["identifier", "email", "phone", "email_or_phone"] {
         body.optional_string(key);
     }
+    let is_upstreams = gateway::owns_passwords_of(&call);
+    if is_upstreams {
+        // Newer Medusas take it for their subscriber, older ones refuse it themselves.
+        body.nullable_object("metadata");
+    }
     body.finish()?;
     if !credentials::is_known(&call) {
         // As Medusa 2.11.2, which does not look at the provider here.
@@ -32,9 +37,13 @@ pub async fn post(call: Call) -> Result<Reply, Error> {
         identifier: named.text,
         address: call.address_key(),
     };
-    if gateway::owns_passwords_of(&call) {
+    if is_upstreams {
         request_password_reset::count(call.app(), &input).await?;
-        return gateway::forward(&call, Some(&json!({ "identifier": input.identifier }))).await;
+        let body = match call.body.get("metadata") {
+            Some(metadata) => json!({ "identifier": input.identifier, "metadata": metadata }),
+            None => json!({ "identifier": input.identifier }),
+        };
+        return gateway::forward(&call, Some(&body)).await;
     }
     request_password_reset::run(call.app(), input).await?;
     Reply::created_json(&json!({}))
