@@ -8,7 +8,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions, PgConnection, PgPool, SqlitePool};
 
 use crate::error::DbError;
-use crate::models::medusa_tables::MedusaTables;
+use crate::models::medusa_tables::{self, MedusaTables};
 use crate::tx::Tx;
 
 /// Seconds to wait for a free connection before the request is answered 503.
@@ -80,7 +80,7 @@ impl Database {
         };
         let mut database = Self { pools, schema: settings.schema.clone(), medusa_tables: MedusaTables::default() };
         let mut tx = database.read().await?;
-        database.medusa_tables = MedusaTables::find(&mut tx).await?;
+        database.medusa_tables = medusa_tables::find(&mut tx).await?;
         drop(tx);
         Ok(database)
     }

@@ -17,18 +17,16 @@ pub struct MedusaTables {
     pub customer_groups: bool,
 }
 
-impl MedusaTables {
-    /// Looks for all of them.
-    ///
-    /// # Errors
-    /// When a statement fails.
-    pub async fn find(tx: &mut Tx) -> Result<Self, DbError> {
-        Ok(Self {
-            mfa_factors: has(tx, "auth_mfa_factor").await?,
-            verifications: has(tx, "auth_verification").await?,
-            customer_groups: has(tx, "customer_group_customer").await?,
-        })
-    }
+/// Looks for all of them.
+///
+/// # Errors
+/// When a statement fails.
+pub async fn find(tx: &mut Tx) -> Result<MedusaTables, DbError> {
+    Ok(MedusaTables {
+        mfa_factors: has(tx, "auth_mfa_factor").await?,
+        verifications: has(tx, "auth_verification").await?,
+        customer_groups: has(tx, "customer_group_customer").await?,
+    })
 }
 
 /// Whether there is a table of this name.

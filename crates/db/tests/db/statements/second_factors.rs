@@ -18,7 +18,9 @@ cr_testkit::both! {
         assert_eq!(database.medusa_tables(), MedusaTables::default());
         let database = { database.close().await; test.sql(TABLE).await; open(&test, "").await };
         assert!(medusa_tables::has(&mut begin(&database).await, "auth_mfa_factor").await.unwrap());
-        assert_eq!(database.medusa_tables(), MedusaTables { mfa_factors: true, ..MedusaTables::default() });
+        let expected = MedusaTables { mfa_factors: true, ..MedusaTables::default() };
+        assert_eq!(database.medusa_tables(), expected);
+        assert_eq!(medusa_tables::find(&mut begin(&database).await).await.unwrap(), expected);
     }
 
     async fn only_an_enabled_factor_that_is_there_counts(test: TestDatabase) {
