@@ -8,8 +8,8 @@ mod documentation;
 mod functions;
 mod links;
 mod migrations;
+mod named_tests;
 mod options;
-mod parity;
 mod routes;
 mod statements;
 mod texts;
@@ -34,7 +34,7 @@ const RULES: [Rule; 13] = [
     ("every module says what it is for", documentation::check_modules),
     ("every function has a doc comment", documentation::check_functions),
     ("every option is documented", options::check),
-    ("what the plugin names is shown by a test that exists", parity::check),
+    ("every test that a document names exists", named_tests::check),
     ("links and files named in the documentation exist", links::check),
 ];
 

@@ -108,7 +108,9 @@ fn missing_paths(root: &Path, file: &SourceFile) -> Vec<String> {
     for (number, line) in outside_code(&file.text) {
         for (index, part) in line.split('`').enumerate() {
             let is_path = index % 2 == 1
-                && ["crates/", "xtask/", "docs/", "e2e/", "oracle/"].iter().any(|folder| part.starts_with(folder))
+                && ["crates/", "xtask/", "docs/", "e2e/", "oracle/", "packaging/"]
+                    .iter()
+                    .any(|folder| part.starts_with(folder))
                 && part.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-./".contains(letter));
             if is_path && !root.join(part).exists() {
                 problems.push(format!("{}:{number}: there is no {part}", file.path));

@@ -82,6 +82,23 @@ mod tests {
         }
     }
 
+    /// What is long and rare enough is taken, whatever it is made of: rules on kinds of characters make people write `P@ssw0rd`.
+    #[test]
+    fn no_rule_asks_for_kinds_of_characters() {
+        let policy = PasswordPolicy { min_length: 8, max_length: 128, reject_common: true };
+        for password in [
+            "wagtailumbrella",
+            "WAGTAILUMBRELLA",
+            "7302915840266",
+            "~!@#$%^&*()~",
+            "four words with blanks",
+            "ключикключик",
+            "🔑🔑🔑🔑🔑🔑🔑🔑",
+        ] {
+            assert!(check_policy(password, &policy).is_ok(), "{password}");
+        }
+    }
+
     /// Whole, in both directions: bisection needs the order, and the crate is where the list comes from.
     #[test]
     fn the_list_is_sorted_and_that_of_the_crate() {

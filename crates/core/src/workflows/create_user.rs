@@ -5,21 +5,23 @@ use cr_db::models::auth_identity;
 use cr_db::models::provider_identity::{self, NewProviderIdentity};
 use cr_db::models::user::{self, User};
 use cr_types::ids::{AuthIdentityId, generate};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
 use crate::app::App;
 use crate::error::Error;
 use crate::identifiers::Email;
 use crate::options::ContactType;
+use crate::password::check_policy;
 use crate::workflows::register::invalid_identifier;
 
 /// Makes an administrator; gives the new `user_…`.
 ///
 /// # Errors
-/// 400 for an e-mail that is none; 422 when a user or an identity has it.
+/// 400 for an e-mail that is none, and for a password that a customer could not take either; 422 when a user or an identity has it.
 pub async fn run(app: &App, email: &str, password: SecretString) -> Result<String, Error> {
     let email = Email::parse(email).ok_or_else(|| invalid_identifier(ContactType::Email))?;
+    check_policy(password.expose_secret(), &app.shared.options.password)?;
     let hash = app.hashes.hash(password, app.shared.env.bytes()).await?;
     let mut cx = app.begin().await?;
     let user = User { id: generate("user", cx.now, cx.bytes()), email: email.as_str().to_owned() };

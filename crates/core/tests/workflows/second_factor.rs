@@ -3,8 +3,9 @@
 use cr_core::error::ErrorKind;
 use cr_core::modules::auth::token::AuthClaims;
 use cr_core::options::ContactType;
-use cr_core::workflows::{login, refresh_token};
+use cr_core::workflows::{complete_password_reset, login, refresh_token};
 use cr_testkit::TestDatabase;
+use secrecy::SecretString;
 use serde_json::json;
 
 use crate::shop::{Shop, assert_refused, credentials, open};
@@ -39,6 +40,23 @@ cr_testkit::both! {
         assert_refused(refused, ErrorKind::Forbidden, "Multi-factor authentication is required");
         let refused = refresh_token::run(&shop.app, &claims).await;
         assert_refused(refused, ErrorKind::Unauthenticated, "Unauthorized");
+    }
+
+    /// Whoever reads the mailbox may set a password, and has still not shown the factor.
+    async fn a_reset_does_not_go_around_an_enabled_factor(database: TestDatabase) {
+        let (shop, claims) = shop_with_factor(database, "enabled").await;
+        let password = SecretString::from("C0rrect-horse-battery".to_owned());
+        let input = complete_password_reset::Input {
+            actor_type: "customer".to_owned(),
+            contact: ContactType::Email,
+            identifier: EMAIL.to_owned(),
+            token: shop.reset_token(ContactType::Email, EMAIL).await,
+            password: password.clone(),
+        };
+        complete_password_reset::run(&shop.app, input).await.unwrap();
+        let refused = login::run(&shop.app, login::Input { password, ..credentials(ContactType::Email, EMAIL) }).await;
+        assert_refused(refused, ErrorKind::Forbidden, "Multi-factor authentication is required");
+        assert!(!shop.counts(&claims).await, "sessions of before are over");
     }
 
     async fn a_token_that_has_shown_its_factor_is_refreshed_with_it(database: TestDatabase) {

@@ -235,6 +235,16 @@ cr_testkit::both! {
         assert_eq!(shop.read(&output.unwrap().token).actor_id, id);
     }
 
+    /// Who may read every customer must not be guessed first.
+    async fn an_administrators_password_keeps_the_policy(database: TestDatabase) {
+        let shop = open(database).await;
+        for password in ["x", "password1"] {
+            let made = create_user::run(&shop.app, "admin@shop.test", SecretString::from(password.to_owned())).await;
+            assert_eq!(made.unwrap_err().kind, ErrorKind::InvalidData, "{password}");
+        }
+        assert_eq!(shop.count("auth_identity").await, 0);
+    }
+
     async fn each_key_is_another(database: TestDatabase) {
         let shop = open(database).await;
         for kind in [ApiKeyType::Publishable, ApiKeyType::Secret] {

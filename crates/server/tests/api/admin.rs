@@ -23,6 +23,15 @@ async fn admin(server: &TestServer) -> String {
 }
 
 cr_testkit::both! {
+    /// An account that is shipped with a password is everybody's.
+    async fn there_is_no_account_and_no_key_that_nobody_made(database: TestDatabase) {
+        let (server, _) = stage(&database, &[]).await;
+        for table in ["\"user\"", "customer", "auth_identity", "provider_identity", "api_key"] {
+            assert!(database.rows(&format!("select id from {table}")).await.is_empty(), "{table}");
+        }
+        server.stop().await;
+    }
+
     async fn requests_are_listed_with_every_column(database: TestDatabase) {
         let (server, _) = stage(&database, &[]).await;
         let known = verified(&server).await;

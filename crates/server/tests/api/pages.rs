@@ -43,6 +43,23 @@ cr_testkit::both! {
         server.stop().await;
     }
 
+    /// A password that others read along, or that no manager may fill in, is a worse one.
+    async fn the_sign_in_hides_the_password_and_takes_it_from_a_manager(database: TestDatabase) {
+        let (server, _) = stage(&database, &[]).await;
+        let page = server.get("/app/account-deletion-requests", None).await.text;
+        for field in [
+            r#"name="email" type="email" autocomplete="username""#,
+            r#"name="password" type="password" autocomplete="current-password""#,
+        ] {
+            assert!(page.contains(field), "{page}");
+        }
+        let script = server.get("/app/account-deletion-requests.js", None).await.text;
+        for hindrance in ["paste", "autocomplete=\"off\"", "readonly"] {
+            assert!(!page.contains(hindrance) && !script.contains(hindrance), "{hindrance}");
+        }
+        server.stop().await;
+    }
+
     /// On a phone in a tunnel.
     async fn the_admin_page_is_small(database: TestDatabase) {
         let (server, _) = stage(&database, &[]).await;

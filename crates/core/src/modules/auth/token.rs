@@ -354,6 +354,27 @@ mod tests {
         }
     }
 
+    /// RFC 8725, section 3.10: a token does not say by which key it is to be believed.
+    #[test]
+    fn no_header_brings_a_key_of_its_own() {
+        let keys = keys(&[SECRET]);
+        let claims = URL_SAFE_NO_PAD.encode(with(&json!({})).to_string());
+        let brought = "a key that the token brings along by itself";
+        let foreign = hmac::Key::new(hmac::HMAC_SHA256, brought.as_bytes());
+        for header in [
+            json!({ "alg": "HS256", "jwk": { "kty": "oct", "k": URL_SAFE_NO_PAD.encode(brought) } }),
+            json!({ "alg": "HS256", "jku": "https://evil.example/keys.json" }),
+            json!({ "alg": "HS256", "x5u": "https://evil.example/chain.pem" }),
+            json!({ "alg": "HS256", "x5c": [URL_SAFE_NO_PAD.encode(brought)] }),
+            json!({ "alg": "HS256", "kid": "../../dev/null" }),
+        ] {
+            let input = format!("{}.{claims}", URL_SAFE_NO_PAD.encode(header.to_string()));
+            let signature = hmac::sign(&foreign, input.as_bytes());
+            let token = format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature));
+            assert!(read_auth(&keys, &token, at(NOW)).is_none(), "{header}");
+        }
+    }
+
     #[test]
     fn no_kind_passes_for_another() {
         let keys = keys(&[SECRET]);

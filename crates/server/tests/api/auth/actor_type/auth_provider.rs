@@ -229,6 +229,15 @@ cr_testkit::both! {
         server.stop().await;
     }
 
+    /// Nobody is made to change a password that is not known to be lost.
+    async fn a_password_does_not_age(database: TestDatabase) {
+        let (server, clock) = stage(&database, &[]).await;
+        verified(&server).await;
+        clock.advance_seconds(10 * 365 * 86_400);
+        assert_eq!(told(&good_login(&server).await), TOKEN);
+        server.stop().await;
+    }
+
     /// Guessing gets slower and slower, and the right password is not even looked at meanwhile.
     async fn too_many_failures_delay_the_next_login(database: TestDatabase) {
         let (server, clock) = stage(&database, &[("loginFailures = \"off\"", "loginFailures = \"3/24h\"")]).await;

@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::json;
 
-use crate::stage::{EMAIL, PHONE, good_login, request, stage, told, verified};
+use crate::stage::{EMAIL, PHONE, good_login, login, request, stage, told, verified};
 use crate::support::PASSWORD;
 
 const DOOR: &str = "/auth/customer/emailpass/register";
@@ -43,6 +43,21 @@ cr_testkit::both! {
                 "{actor}"
             );
         }
+        server.stop().await;
+    }
+
+    /// A long phrase is worth its length: nothing of it is cut off, trimmed or folded.
+    async fn a_password_counts_whole_and_as_it_was_typed(database: TestDatabase) {
+        let (server, _) = stage(&database, &[]).await;
+        let password = format!(" Ä{}z ", "b".repeat(123));
+        assert_eq!(password.len(), 128, "the longest that is taken");
+        let registered = server.post(DOOR, None, json!({"email": EMAIL, "password": password})).await;
+        assert_eq!(told(&registered), TOKEN);
+        let (folded, longer) = (password.to_lowercase(), format!("{password}b"));
+        for other in [password.trim(), &password[..127], &password[1..], folded.as_str(), longer.as_str()] {
+            assert_eq!(login(&server, EMAIL, other).await.status.as_u16(), 401, "{other:?}");
+        }
+        assert_eq!(told(&login(&server, EMAIL, &password).await), TOKEN);
         server.stop().await;
     }
 

@@ -1,8 +1,11 @@
 //! `…/reset-password`.
 
+use std::time::Duration;
+
+use http::Method;
 use serde_json::json;
 
-use crate::stage::{EMAIL, PHONE, stage, told, verified};
+use crate::stage::{EMAIL, PHONE, request, stage, told, verified};
 
 const DOOR: &str = "/auth/customer/emailpass/reset-password";
 const SENT: &str = "201 {}";
@@ -36,6 +39,30 @@ cr_testkit::both! {
         ] {
             assert_eq!(told(&server.post(door, None, body.clone()).await), expected, "{door} {body}");
         }
+        server.stop().await;
+    }
+
+    /// Whoever asks for somebody else's link must not choose where it leads.
+    async fn a_link_leads_to_the_storefront_whatever_the_request_says(database: TestDatabase) {
+        let (server, _) = stage(&database, &[("trustProxy = []", "trustProxy = [\"loopback\"]")]).await;
+        verified(&server).await;
+        server.clear_inbox();
+        let headers = [
+            ("host", "evil.example"), ("x-forwarded-host", "evil.example"), ("forwarded", "host=evil.example"),
+            ("origin", "https://evil.example"), ("referer", "https://evil.example/"),
+        ];
+        let answer = server.raw(request(Method::POST, DOOR, &headers, Some(json!({"email": EMAIL})))).await;
+        assert_eq!(told(&answer), SENT);
+        let inbox = server.state.http.inbox.clone().unwrap();
+        for _ in 0..2000 {
+            if inbox.messages().iter().any(|message| message.to == EMAIL) {
+                break;
+            }
+            server.app.shared.wake.notify_one();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let mail = serde_json::to_string(&inbox.messages()).unwrap();
+        assert!(mail.contains("http://localhost:8000/reset-password?token=") && !mail.contains("evil.example"), "{mail}");
         server.stop().await;
     }
 
