@@ -1,5 +1,6 @@
 //! What is not ours goes to the server behind us: here a stub that tells what reached it, elsewhere the real Medusa.
 
+mod connections;
 mod hostile;
 mod upstream;
 
