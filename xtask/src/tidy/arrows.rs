@@ -8,12 +8,13 @@ use serde_json::Value;
 use crate::command;
 
 /// Which of our crates each of them may need outside its tests.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("cr-types", &[]),
     ("cr-db", &["cr-types"]),
-    ("cr-core", &["cr-db", "cr-types"]),
+    ("cr-core", &["cr-db", "cr-types", "scrypt-lanes"]),
     ("customer-registration", &["cr-core", "cr-types"]),
     ("customer-registration-client", &["cr-types"]),
+    ("scrypt-lanes", &[]),
     ("cr-testkit", &["cr-core", "cr-db", "cr-types"]),
     ("xtask", &[]),
 ];
@@ -106,6 +107,8 @@ mod tests {
         for (from, to, development, told) in [
             ("cr-core", "cr-db", false, None),
             ("cr-db", "cr-core", false, Some("the arrow goes the other way")),
+            ("cr-core", "scrypt-lanes", false, None),
+            ("scrypt-lanes", "cr-types", false, Some("the arrow goes the other way")),
             ("cr-core", "sqlx", false, Some("only cr-db and cr-testkit may")),
             ("cr-core", "axum", true, Some("only customer-registration may")),
             ("cr-core", "cr-testkit", true, None),
