@@ -23,13 +23,14 @@ const ARROWS: [(&str, &[&str]); 8] = [
 const DEVELOPMENT: [&str; 2] = ["cr-testkit", "xtask"];
 
 /// Foreign crates that only the named crates of ours may need, and why.
-const RESERVED: [(&str, &[&str], &str); 7] = [
+const RESERVED: [(&str, &[&str], &str); 8] = [
     ("sqlx", &["cr-db", "cr-testkit"], "SQL is written in models, nowhere else"),
     ("libsqlite3-sys", &["cr-db"], "SQL is written in models, nowhere else"),
     ("axum", &["customer-registration"], "a workflow is callable without HTTP"),
     ("tower", &["customer-registration"], "a workflow is callable without HTTP"),
     ("clap", &["customer-registration"], "the server alone reads arguments"),
     ("toml", &["customer-registration"], "the server alone reads configuration"),
+    ("scrypt", &["scrypt-lanes"], "passwords are hashed side by side, on the hash threads"),
     ("lettre", &["cr-core"], "mail is sent by the delivery worker"),
 ];
 
@@ -108,6 +109,7 @@ mod tests {
             ("cr-core", "cr-db", false, None),
             ("cr-db", "cr-core", false, Some("the arrow goes the other way")),
             ("cr-core", "scrypt-lanes", false, None),
+            ("cr-core", "scrypt", false, Some("only scrypt-lanes may")),
             ("scrypt-lanes", "cr-types", false, Some("the arrow goes the other way")),
             ("cr-core", "sqlx", false, Some("only cr-db and cr-testkit may")),
             ("cr-core", "axum", true, Some("only customer-registration may")),
