@@ -7,7 +7,9 @@
 mod argon2id;
 mod policy;
 mod pool;
+mod queue;
 mod scrypt_kdf;
+mod threads;
 
 pub use policy::check_policy;
 pub use pool::HashPool;

@@ -8,12 +8,13 @@ use serde_json::Value;
 use crate::command;
 
 /// Which of our crates each of them may need outside its tests.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("cr-types", &[]),
     ("cr-db", &["cr-types"]),
-    ("cr-core", &["cr-db", "cr-types"]),
+    ("cr-core", &["cr-db", "cr-types", "scrypt-lanes"]),
     ("customer-registration", &["cr-core", "cr-types"]),
     ("customer-registration-client", &["cr-types"]),
+    ("scrypt-lanes", &[]),
     ("cr-testkit", &["cr-core", "cr-db", "cr-types"]),
     ("xtask", &[]),
 ];
@@ -22,13 +23,14 @@ const ARROWS: [(&str, &[&str]); 7] = [
 const DEVELOPMENT: [&str; 2] = ["cr-testkit", "xtask"];
 
 /// Foreign crates that only the named crates of ours may need, and why.
-const RESERVED: [(&str, &[&str], &str); 7] = [
+const RESERVED: [(&str, &[&str], &str); 8] = [
     ("sqlx", &["cr-db", "cr-testkit"], "SQL is written in models, nowhere else"),
     ("libsqlite3-sys", &["cr-db"], "SQL is written in models, nowhere else"),
     ("axum", &["customer-registration"], "a workflow is callable without HTTP"),
     ("tower", &["customer-registration"], "a workflow is callable without HTTP"),
     ("clap", &["customer-registration"], "the server alone reads arguments"),
     ("toml", &["customer-registration"], "the server alone reads configuration"),
+    ("scrypt", &["scrypt-lanes"], "passwords are hashed side by side, on the hash threads"),
     ("lettre", &["cr-core"], "mail is sent by the delivery worker"),
 ];
 
@@ -106,6 +108,9 @@ mod tests {
         for (from, to, development, told) in [
             ("cr-core", "cr-db", false, None),
             ("cr-db", "cr-core", false, Some("the arrow goes the other way")),
+            ("cr-core", "scrypt-lanes", false, None),
+            ("cr-core", "scrypt", false, Some("only scrypt-lanes may")),
+            ("scrypt-lanes", "cr-types", false, Some("the arrow goes the other way")),
             ("cr-core", "sqlx", false, Some("only cr-db and cr-testkit may")),
             ("cr-core", "axum", true, Some("only customer-registration may")),
             ("cr-core", "cr-testkit", true, None),

@@ -5,6 +5,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::app::App;
 use crate::error::Error;
+use crate::password::HashParams;
 
 /// log2 of scrypt's cost for secret keys; Medusa 2.11.2 hashes them with Node's defaults (16384, 8, 1).
 const LOG_N: u8 = 14;
@@ -52,16 +53,10 @@ pub fn redact(token: &str) -> String {
 /// # Errors
 /// 503 when too many hashes wait.
 pub async fn hash(app: &App, token: &str, salt: &str) -> Result<String, Error> {
-    let (token, salt) = (token.to_owned(), salt.to_owned());
-    app.hashes
-        .run(move || {
-            let params = scrypt::Params::new(LOG_N, 8, 1).ok()?;
-            let mut output = [0; 64];
-            scrypt::scrypt(token.as_bytes(), salt.as_bytes(), &params, &mut output).ok()?;
-            Some(hex(&output))
-        })
-        .await?
-        .ok_or_else(|| Error::internal("scrypt refused its parameters"))
+    let params = HashParams { log_n: LOG_N, r: 8, p: 1 };
+    // Only keys whose ends are those of a real one come here, so each real key has turns of its own.
+    let derived = app.hashes.derive(&redact(token), token.into(), salt.as_bytes().to_vec(), params).await?;
+    derived.map(|derived| hex(&derived)).ok_or_else(|| Error::internal("scrypt refused its parameters"))
 }
 
 /// Lower-case hexadecimal.

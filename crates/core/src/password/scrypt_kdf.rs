@@ -7,7 +7,6 @@
 use aws_lc_rs::{digest, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use zeroize::Zeroizing;
 
 use crate::password::HashParams;
 
@@ -15,6 +14,8 @@ use crate::password::HashParams;
 const MAGIC: [u8; 7] = *b"scrypt\0";
 /// Bytes of salt.
 pub(crate) const SALT_BYTES: usize = 32;
+/// Bytes that scrypt is asked for.
+pub(crate) const KEY_BYTES: usize = 64;
 /// Bytes before the checksum.
 const HEADER_BYTES: usize = 48;
 /// Bytes of checksum.
@@ -28,7 +29,8 @@ const MAX_P: u32 = 4;
 pub(crate) struct ScryptHash {
     /// The cost it was made with.
     pub(crate) params: HashParams,
-    salt: [u8; SALT_BYTES],
+    /// What it was salted with.
+    pub(crate) salt: [u8; SALT_BYTES],
     signed: [u8; HEADER_BYTES + CHECKSUM_BYTES],
     tag: [u8; 32],
 }
@@ -52,18 +54,16 @@ impl ScryptHash {
             .filter(|_| readable)
     }
 
-    /// Whether the password is the one that was hashed; compared in constant time. As costly as making a hash.
-    pub(crate) fn verify(&self, password: &[u8]) -> bool {
-        let Some(key) = derive(password, &self.salt, self.params) else {
-            return false;
-        };
-        hmac::verify(&key, &self.signed, &self.tag).is_ok()
+    /// Whether scrypt's answer, with the salt and the parameters of this hash, is that of the password that was hashed; compared
+    /// in constant time.
+    pub(crate) fn is_of(&self, derived: &[u8]) -> bool {
+        hmac_key(derived).is_some_and(|key| hmac::verify(&key, &self.signed, &self.tag).is_ok())
     }
 }
 
-/// A new hash; `None` if scrypt itself cannot do with the parameters.
-pub(crate) fn hash(password: &[u8], salt: &[u8; SALT_BYTES], params: HashParams) -> Option<String> {
-    let key = derive(password, salt, params)?;
+/// A new hash of what scrypt answered for the salt and the parameters; `None` if that has another length than was asked for.
+pub(crate) fn seal(derived: &[u8], salt: &[u8; SALT_BYTES], params: HashParams) -> Option<String> {
+    let key = hmac_key(derived)?;
     let mut bytes = Vec::with_capacity(96);
     bytes.extend_from_slice(&MAGIC);
     bytes.push(params.log_n);
@@ -82,11 +82,9 @@ fn checksum_of(header: &[u8]) -> Vec<u8> {
     digest::digest(&digest::SHA256, header).as_ref().iter().copied().take(CHECKSUM_BYTES).collect()
 }
 
-/// The HMAC key that a password gives: the second half of scrypt's 64 bytes.
-fn derive(password: &[u8], salt: &[u8; SALT_BYTES], params: HashParams) -> Option<hmac::Key> {
-    let scrypt_params = scrypt::Params::new(params.log_n, params.r, params.p).ok()?;
-    let mut derived = Zeroizing::new([0; 64]);
-    scrypt::scrypt(password, salt, &scrypt_params, derived.as_mut_slice()).ok()?;
+/// The HMAC key: the second half of what scrypt answers.
+fn hmac_key(derived: &[u8]) -> Option<hmac::Key> {
+    let derived: &[u8; KEY_BYTES] = derived.try_into().ok()?;
     let (_, key) = derived.split_first_chunk::<32>()?;
     Some(hmac::Key::new(hmac::HMAC_SHA256, key))
 }
@@ -101,6 +99,7 @@ fn is_bearable(params: HashParams) -> bool {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use scrypt_lanes::{Hasher, Job, Params};
 
     use super::*;
 
@@ -132,15 +131,26 @@ mod tests {
         ),
     ];
 
+    /// scrypt's answer for a password, with the salt and the parameters of a stored hash.
+    fn derive(password: &str, stored: &ScryptHash) -> [u8; KEY_BYTES] {
+        let HashParams { log_n, r, p } = stored.params;
+        let mut derived = [0; KEY_BYTES];
+        let params = Params::new(log_n, r, p).unwrap();
+        let job = Job::new(password.as_bytes(), &stored.salt, params, &mut derived).unwrap();
+        Hasher::new().hash(&mut [job]).unwrap();
+        derived
+    }
+
     /// Without this, nobody who registered with Medusa could log in here, and the other way round.
     #[test]
     fn hashes_of_scrypt_kdf_verify_and_are_made_byte_for_byte() {
         for (password, stored, (log_n, r, p)) in FROM_NODE {
             let read = ScryptHash::parse(stored).unwrap();
             assert_eq!(read.params, HashParams { log_n, r, p }, "{password}");
-            assert!(read.verify(password.as_bytes()), "{password}");
-            assert!(!read.verify(format!("{password} ").as_bytes()), "{password}");
-            assert_eq!(hash(password.as_bytes(), &read.salt, read.params).unwrap(), stored, "{password}");
+            assert!(read.is_of(&derive(password, &read)), "{password}");
+            assert!(!read.is_of(&derive(&format!("{password} "), &read)), "{password}");
+            assert_eq!(seal(&derive(password, &read), &read.salt, read.params).unwrap(), stored, "{password}");
+            assert!(!read.is_of(&[]), "{password}");
         }
     }
 

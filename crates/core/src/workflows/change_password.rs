@@ -55,11 +55,12 @@ pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
     check_new(app, &input)?;
     let Input { customer_id, claims, old_password, new_password, .. } = input;
     let own = count_attempt(app, &customer_id, &claims).await?;
-    let verdict = PasswordManagementService::verify_password(app, own.as_ref(), old_password).await?;
+    let verdict =
+        PasswordManagementService::verify_password(app, customer_id.as_str(), own.as_ref(), old_password).await?;
     let (Some(own), Verdict::Match { .. }) = (own, verdict) else {
         return Err(Error::unauthorized("Invalid password"));
     };
-    let hash = app.hashes.hash(new_password, app.shared.env.bytes()).await?;
+    let hash = app.hashes.hash(customer_id.as_str(), new_password, app.shared.env.bytes()).await?;
 
     let mut cx = app.begin().await?;
     let customer = retrieve_customer::run(&mut cx, &customer_id).await?.ok_or_else(Error::unauthenticated)?;

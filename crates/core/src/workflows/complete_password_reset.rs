@@ -48,7 +48,7 @@ pub async fn run(app: &App, input: Input) -> Result<(), Error> {
     let identifier = Identifier::read(input.contact, &input.identifier, options.default_country.as_deref());
     check_agrees(&claims, &input, &identifier, options.default_country.as_deref())?;
     check_policy(input.password.expose_secret(), &options.password)?;
-    let hash = app.hashes.hash(input.password, app.shared.env.bytes()).await?;
+    let hash = app.hashes.hash(&claims.entity_id, input.password, app.shared.env.bytes()).await?;
 
     let mut cx = app.begin().await?;
     proof::lock(&mut cx, &[(input.contact, &identifier.key())]).await?;

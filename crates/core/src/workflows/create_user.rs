@@ -22,7 +22,7 @@ use crate::workflows::register::invalid_identifier;
 pub async fn run(app: &App, email: &str, password: SecretString) -> Result<String, Error> {
     let email = Email::parse(email).ok_or_else(|| invalid_identifier(ContactType::Email))?;
     check_policy(password.expose_secret(), &app.shared.options.password)?;
-    let hash = app.hashes.hash(password, app.shared.env.bytes()).await?;
+    let hash = app.hashes.hash(email.as_str(), password, app.shared.env.bytes()).await?;
     let mut cx = app.begin().await?;
     let user = User { id: generate("user", cx.now, cx.bytes()), email: email.as_str().to_owned() };
     let taken = || Error::duplicate(format!("User with email: {} already exists", email.as_str()));

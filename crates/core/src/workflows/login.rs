@@ -53,7 +53,9 @@ pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
     let identifier = Identifier::read(input.contact, &input.identifier, options.default_country.as_deref());
     let key = app.shared.keys.contact_hmac(input.contact.as_str(), &identifier.key());
     let attempt = login_failures::check(app, &key, input.address.as_deref(), now).await?;
-    let Some(found) = authenticate(app, &identifier, input.password, now).await? else {
+    // Who has no address shares its turns with all who have none.
+    let whose = input.address.as_deref().unwrap_or_default();
+    let Some(found) = authenticate(app, whose, &identifier, input.password, now).await? else {
         login_failures::count(app, &attempt, now).await?;
         return Err(Error::unauthorized(format!("Invalid {} or password", input.contact.as_str())));
     };
@@ -95,6 +97,7 @@ async fn refuse_second_factor(app: &App, found: &ProviderIdentity) -> Result<(),
 /// The credential, if there is one and the password is its own. Costs one hash in every case.
 async fn authenticate(
     app: &App,
+    whose: &str,
     identifier: &Identifier,
     password: SecretString,
     now: Timestamp,
@@ -104,10 +107,10 @@ async fn authenticate(
     tx.commit().await?;
     let stored = found.as_ref().and_then(ProviderIdentity::password).map(ToOwned::to_owned);
     let (Some(found), Some(stored)) = (found, stored) else {
-        app.hashes.verify_dummy(password).await?;
+        app.hashes.verify_dummy(whose, password).await?;
         return Ok(None);
     };
-    match app.hashes.verify(password.clone(), stored).await? {
+    match app.hashes.verify(whose, password.clone(), stored).await? {
         Verdict::Mismatch => Ok(None),
         Verdict::Refused => {
             tracing::warn!(
@@ -118,7 +121,7 @@ async fn authenticate(
         }
         Verdict::Match { needs_rehash } => {
             if needs_rehash {
-                rehash(app, &found, password, now).await?;
+                rehash(app, whose, &found, password, now).await?;
             }
             normalise_phone(app, &found, identifier, now).await?;
             Ok(Some(found))
@@ -127,8 +130,14 @@ async fn authenticate(
 }
 
 /// Rewrites a hash of other parameters. One that lost against a password change is dropped.
-async fn rehash(app: &App, found: &ProviderIdentity, password: SecretString, now: Timestamp) -> Result<(), Error> {
-    let hash = app.hashes.hash(password, app.shared.env.bytes()).await?;
+async fn rehash(
+    app: &App,
+    whose: &str,
+    found: &ProviderIdentity,
+    password: SecretString,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let hash = app.hashes.hash(whose, password, app.shared.env.bytes()).await?;
     let mut tx = app.db.begin().await?;
     if !provider_identity::update_password(&mut tx, found, &hash, now).await? {
         tracing::debug!(provider_identity.id = found.id, "The password changed while it was hashed anew");

@@ -49,7 +49,9 @@ pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
     let Some(entity_id) = identifier.canonical.clone() else { return Err(invalid_identifier(input.contact)) };
     check_policy(input.password.expose_secret(), &options.password)?;
     count_registration(app, input.address.as_deref()).await?;
-    let hash = app.hashes.hash(input.password, app.shared.env.bytes()).await?;
+    // Who has no address shares its turns with all who have none.
+    let whose = input.address.as_deref().unwrap_or_default();
+    let hash = app.hashes.hash(whose, input.password, app.shared.env.bytes()).await?;
 
     let mut cx = app.begin().await?;
     cx.step("release-unclaimed-identity")?;

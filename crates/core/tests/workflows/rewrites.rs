@@ -29,7 +29,7 @@ cr_testkit::both! {
         shop.verify(&claims, &id, ContactType::Email).await.unwrap();
         let usual = stored_hash(&shop).await;
         let pool = HashPool::new(1, Algorithm::Scrypt(HashParams { log_n: 12, r: 8, p: 1 }));
-        let other = pool.hash(SecretString::from(PASSWORD.to_owned()), [7; 32]).await.unwrap();
+        let other = pool.hash("", SecretString::from(PASSWORD.to_owned()), [7; 32]).await.unwrap();
         shop.database.sql(&format!("update provider_identity set provider_metadata = '{{\"password\":\"{other}\",\"kept\":1}}'")).await;
         let wrong = login::Input { password: SecretString::from("wrong".to_owned()), ..credentials(ContactType::Email, EMAIL) };
         assert!(login::run(&shop.app, wrong).await.is_err());

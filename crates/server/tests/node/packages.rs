@@ -32,9 +32,9 @@ async fn hashes_made_by_scrypt_kdf_verify_here() {
     let operations = PASSWORDS.map(|password| json!({"operation": "hash", "password": password}));
     for (password, answer) in PASSWORDS.iter().zip(node(&operations).await) {
         let stored = answer["hash"].as_str().unwrap().to_owned();
-        let verdict = pool().verify(SecretString::from(*password), stored.clone()).await.unwrap();
+        let verdict = pool().verify("", SecretString::from(*password), stored.clone()).await.unwrap();
         assert_eq!(verdict, Verdict::Match { needs_rehash: false }, "{password}");
-        let verdict = pool().verify(SecretString::from(format!("{password}x")), stored).await.unwrap();
+        let verdict = pool().verify("", SecretString::from(format!("{password}x")), stored).await.unwrap();
         assert_eq!(verdict, Verdict::Mismatch, "{password}");
     }
 }
@@ -44,7 +44,7 @@ async fn hashes_made_by_scrypt_kdf_verify_here() {
 async fn hashes_made_here_verify_in_scrypt_kdf() {
     let mut operations = Vec::new();
     for (number, password) in (0..).zip(PASSWORDS) {
-        let hash = pool().hash(SecretString::from(password), [number; 32]).await.unwrap();
+        let hash = pool().hash("", SecretString::from(password), [number; 32]).await.unwrap();
         operations.push(json!({"operation": "verify_hash", "hash": hash, "password": password}));
         operations.push(json!({"operation": "verify_hash", "hash": hash, "password": format!("{password}x")}));
     }

@@ -25,19 +25,21 @@ impl PasswordManagementService {
     }
 
     /// Whether a password is the credential's. Costs one hash, whatever comes out; without a credential, too.
+    /// `whose` says who shares turns at hashing.
     ///
     /// # Errors
     /// 503 when too many hashes wait.
     pub async fn verify_password(
         app: &App,
+        whose: &str,
         credential: Option<&ProviderIdentity>,
         password: SecretString,
     ) -> Result<Verdict, Error> {
         let Some(stored) = credential.and_then(ProviderIdentity::password) else {
-            app.hashes.verify_dummy(password).await?;
+            app.hashes.verify_dummy(whose, password).await?;
             return Ok(Verdict::Mismatch);
         };
-        app.hashes.verify(password, stored.to_owned()).await
+        app.hashes.verify(whose, password, stored.to_owned()).await
     }
 
     /// Writes a hash to all credentials of the account of `own`, each if it still holds what was read. `own` is the one that the
