@@ -34,8 +34,8 @@ pub(crate) trait Target {
     fn now(&self) -> i64;
     /// Moves the server's clock on by a second, so that what is newer is newer by a whole second.
     fn tick(&self);
-    /// Whether a Medusa behind the server answers such a request.
-    fn is_upstreams(&self, _method: &str, _path: &str) -> bool {
+    /// Whether a Medusa behind the server answers such a request, whose path has its variables filled in.
+    fn is_upstreams(&self, _request: &Request, _path: &str) -> bool {
         false
     }
     /// Runs statements on the server's database.
@@ -69,7 +69,7 @@ pub(crate) async fn replay(target: &impl Target, plan: &Plan, scenario: &Scenari
         if plan.is_gateways(&scenario.name, &step.name) {
             continue;
         }
-        let is_upstreams = target.is_upstreams(&step.request.method, &expand(&step.request.path, &variables));
+        let is_upstreams = target.is_upstreams(&step.request, &expand(&step.request.path, &variables));
         target.tick();
         let adaptations: Vec<&Adaptation> = plan.adaptations(&scenario.name, &step.name).collect();
         set(&mut variables, step, target.now());

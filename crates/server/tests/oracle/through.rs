@@ -13,7 +13,7 @@ use crate::deviations::Plan;
 use crate::recorded::{ADMIN, CONFIGURATION, JWT_SECRET};
 use crate::replay::{Target, replay};
 use crate::support::TestServer;
-use crate::transcript::{self, Scenario};
+use crate::transcript::{self, Request, Scenario};
 
 /// This server in front of Medusa.
 struct Through {
@@ -39,7 +39,10 @@ impl Target for Through {
     /// Time goes by itself, as it does for Medusa.
     fn tick(&self) {}
 
-    fn is_upstreams(&self, method: &str, path: &str) -> bool {
+    fn is_upstreams(&self, request: &Request, path: &str) -> bool {
+        // A preflight is for whoever answers the request that it asks for.
+        let wanted = request.headers.get("access-control-request-method").filter(|_| request.method == "OPTIONS");
+        let method = wanted.unwrap_or(&request.method).as_str();
         // Orders are the upstream's to tell, on our own route too.
         if method == "GET"
             && path.starts_with("/store/customers/me?")
@@ -93,7 +96,7 @@ fn recorded(target: &Through, version: Version) -> Vec<Scenario> {
         assert_eq!((&scenario.name, scenario.steps.len()), (&newer.name, newer.steps.len()));
         for (step, newer) in scenario.steps.iter_mut().zip(newer.steps) {
             assert_eq!(step.name, newer.name);
-            if target.is_upstreams(&step.request.method, &step.request.path) {
+            if target.is_upstreams(&step.request, &step.request.path) {
                 step.response = newer.response;
             }
         }
