@@ -9,8 +9,8 @@
 //! | [`Backend`] | needs | side by side | hashes a second against the crate [`scrypt`] |
 //! |---|---|---|---|
 //! | `Avx512` | x86-64 with AVX-512F | 4 | the README has the figures and where they are from |
-//! | `Avx2` | x86-64 with AVX2 | 4, in two vectors | about 2.3 times |
-//! | `Sse2` | x86-64 | 1 | about 1.1 times, since its memory is reused |
+//! | `Avx2` | x86-64 with AVX2 | 4, in two vectors | about 2.4 times |
+//! | `Sse2` | x86-64 | 1 | about 1.2 times, since its memory is reused |
 //! | `Portable` | nothing | 1 | it *is* that crate |
 //!
 //! What the processor can do is asked at run time; no build flag is needed.
@@ -57,7 +57,7 @@
 //! - After each call: the blocks before and after mixing, and the vectors between (a few KiB). PBKDF2's own state is wiped by
 //!   the crates that compute it.
 //! - The large tables by [`Hasher::wipe`], [`Hasher::release`] and when the hasher is dropped. After every call it would cost
-//!   some 3 ms for each 32 MiB, six in a hundred of all hashing, for memory that the next call overwrites.
+//!   some 4 ms for each 32 MiB, five in a hundred of all hashing, for memory that the next call overwrites.
 //! - What cannot be wiped: registers, and what the compiler keeps of them on the stack. And `Portable` is another crate, which
 //!   frees its memory as it is.
 
