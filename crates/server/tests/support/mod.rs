@@ -16,6 +16,7 @@ use cr_core::env::Env;
 use cr_core::password::HashParams;
 use cr_core::storage::migrate;
 use cr_server::config::{Config, Sources};
+use cr_server::start::Started;
 use cr_server::state::ServerState;
 use cr_server::{router, run, start};
 use cr_testkit::{Frozen, TestDatabase};
@@ -124,24 +125,9 @@ impl TestServer {
         env: Env,
         hashing: HashParams,
     ) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("config.toml");
-        std::fs::write(&path, config).unwrap();
-        let mut sources = Sources::bare(folder.path());
-        sources.config_path = Some(path);
-        sources.environment.insert("DATABASE_URL".to_owned(), database.url().to_owned());
-        sources.environment.insert("PORT".to_owned(), "0".to_owned());
-        for (name, value) in variables {
-            sources.environment.insert((*name).to_owned(), (*value).to_owned());
-        }
-        let mut config = Config::load(&sources).unwrap_or_else(|problems| panic!("{problems:#?}"));
-        config.fill_development_secrets(&env).unwrap();
-        let opened = database.connect().await;
-        migrate::run(&opened, env.clock.now()).await.unwrap();
-        opened.close().await;
-        let app = start::build_app(&config, env, hashing, None).await.unwrap();
-        let started = start::build(&config, app.clone()).await.unwrap();
+        let (started, folder) = build(database, config, variables, env, hashing).await;
         let state = Arc::clone(&started.state);
+        let app = state.app.clone();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
@@ -169,14 +155,9 @@ impl TestServer {
 
     /// Any request through the router, without a socket, as if from this machine. The answer is held against the OpenAPI
     /// document.
-    pub(crate) async fn raw(&self, mut request: Request<Body>) -> Answer {
+    pub(crate) async fn raw(&self, request: Request<Body>) -> Answer {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 4000))));
-        let response = router(Arc::clone(&self.state)).oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
-        let answer =
-            Answer { status: parts.status, headers: parts.headers, text: String::from_utf8(bytes.to_vec()).unwrap() };
+        let answer = exchange(&self.state, SocketAddr::from(([127, 0, 0, 1], 4000)), request).await;
         // What an upstream answers is its own to describe.
         let found = self.state.http.routes.find(&method, &path).filter(|_| self.state.http.gateway.is_none());
         if let Some(found) = found {
@@ -242,6 +223,42 @@ impl TestServer {
         self.stop.cancel();
         self.serving.await.unwrap();
     }
+}
+
+/// Everything that a server consists of before it listens, and the folder of its configuration. The database is migrated.
+pub(crate) async fn build(
+    database: &TestDatabase,
+    config: &str,
+    variables: &[(&str, &str)],
+    env: Env,
+    hashing: HashParams,
+) -> (Started, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.toml");
+    std::fs::write(&path, config).unwrap();
+    let mut sources = Sources::bare(folder.path());
+    sources.config_path = Some(path);
+    sources.environment.insert("DATABASE_URL".to_owned(), database.url().to_owned());
+    sources.environment.insert("PORT".to_owned(), "0".to_owned());
+    for (name, value) in variables {
+        sources.environment.insert((*name).to_owned(), (*value).to_owned());
+    }
+    let mut config = Config::load(&sources).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    config.fill_development_secrets(&env).unwrap();
+    let opened = database.connect().await;
+    migrate::run(&opened, env.clock.now()).await.unwrap();
+    opened.close().await;
+    let app = start::build_app(&config, env, hashing, None).await.unwrap();
+    (start::build(&config, app).await.unwrap(), folder)
+}
+
+/// One request through a server's router, without a socket, as if from an address.
+pub(crate) async fn exchange(state: &Arc<ServerState>, peer: SocketAddr, mut request: Request<Body>) -> Answer {
+    request.extensions_mut().insert(ConnectInfo(peer));
+    let response = router(Arc::clone(state)).oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    Answer { status: parts.status, headers: parts.headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
 }
 
 /// The password of every customer that [`TestServer::register`] makes.
