@@ -1,0 +1,5 @@
+//! Guessing what opens an account: codes of one customer, codes of ten thousand, passwords.
+
+mod codes;
+mod passwords;
+mod swarm;
