@@ -6,6 +6,7 @@
 //!
 //! A plain run draws 8,000 requests; the full one 200,000.
 
+mod kept;
 mod ledger;
 
 use std::collections::BTreeMap;

@@ -106,20 +106,20 @@ fn seen(answer: &Answer) -> (u16, Vec<(String, String)>, Value, usize) {
 
 /// Others who ask all the time while a door is measured.
 pub(crate) struct Background {
-    stop: Arc<AtomicBool>,
+    is_over: Arc<AtomicBool>,
     asking: JoinSet<()>,
 }
 
 impl Background {
     /// Two who ask for codes and links without a pause, known and unknown.
     pub(crate) fn start(shop: &Arc<Shop>) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
+        let is_over = Arc::new(AtomicBool::new(false));
         let mut asking = JoinSet::new();
         for asker in 0..2 {
-            let (shop, stop) = (Arc::clone(shop), Arc::clone(&stop));
+            let (shop, is_over) = (Arc::clone(shop), Arc::clone(&is_over));
             asking.spawn(async move {
                 let mut number = asker;
-                while !stop.load(Ordering::Relaxed) {
+                while !is_over.load(Ordering::Relaxed) {
                     number += 2;
                     let address = 2 * BOTS + number % BOTS;
                     let contact = email(if number % 4 < 2 { 1_001 + number % EACH } else { 20_000 + number % 1_000 });
@@ -129,12 +129,12 @@ impl Background {
                 }
             });
         }
-        Self { stop, asking }
+        Self { is_over, asking }
     }
 
     /// Waits for their last answers.
     pub(crate) async fn stop(self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.is_over.store(true, Ordering::Relaxed);
         self.asking.join_all().await;
     }
 }
