@@ -55,7 +55,14 @@ pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
     let attempt = login_failures::check(app, &key, input.address.as_deref(), now).await?;
     // Who has no address shares its turns with all who have none.
     let whose = input.address.as_deref().unwrap_or_default();
-    let Some(found) = authenticate(app, whose, &identifier, input.password, now).await? else {
+    let judged = match authenticate(app, whose, &identifier, input.password, now).await {
+        Err(error) => {
+            login_failures::release(app, &attempt, now).await?;
+            return Err(error);
+        }
+        Ok(judged) => judged,
+    };
+    let Some(found) = judged else {
         login_failures::count(app, &attempt, now).await?;
         return Err(Error::unauthorized(format!("Invalid {} or password", input.contact.as_str())));
     };

@@ -111,6 +111,43 @@ pub async fn block(tx: &mut Tx, key: &str, until: Timestamp, now: Timestamp) -> 
     Ok(())
 }
 
+const CLAIM: &str = "update cr_limit set count = count + 1, blocked_until = $2, updated_at = $3 \
+     where key = $1 and count = $4 and (blocked_until is null or blocked_until <= $3)";
+
+/// Counts one and shuts the counter until a moment, if it is open and still where it was seen. The statement decides, for all
+/// replicas: of those who saw the same opening, one gets it.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn claim(tx: &mut Tx, seen: &LimitRow, until: Timestamp, now: Timestamp) -> Result<bool, DbError> {
+    let changed = on!(tx, connection => sqlx::query(CLAIM)
+        .bind(&seen.key)
+        .bind(Stamp(until))
+        .bind(Stamp(now))
+        .bind(seen.count)
+        .execute(connection)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(changed == 1)
+}
+
+const UNCLAIM: &str = "update cr_limit set count = $2, blocked_until = null, updated_at = $3 where key = $1 and count = $2 + 1";
+
+/// Undoes a [`claim`] that came to nothing, unless more was counted since.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn unclaim(tx: &mut Tx, seen: &LimitRow, now: Timestamp) -> Result<(), DbError> {
+    on!(tx, connection => sqlx::query(UNCLAIM)
+        .bind(&seen.key)
+        .bind(seen.count)
+        .bind(Stamp(now))
+        .execute(connection)
+        .await
+        .map(|_| ()))?;
+    Ok(())
+}
+
 const CLEAR: &str = "delete from cr_limit where key = $1";
 
 /// Forgets a counter.

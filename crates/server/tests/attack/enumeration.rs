@@ -9,7 +9,7 @@
 //!
 //! Limits are at their defaults. A day and an hour pass between two pairs, so that every window is a new one.
 //!
-//! A plain run takes few pairs, and fails when a difference of 2 ms or more is no accident (p < 0.001); the full one takes 2,000
+//! A plain run takes few pairs, and fails when a difference of 2 ms or more is no accident (p < 0.000 001); the full one takes 2,000
 //! pairs a route and fails at 2 ms.
 
 mod measuring;

@@ -98,7 +98,7 @@ async fn spend(shop: Arc<Shop>, job: Job) -> (Job, bool) {
 cr_testkit::both! {
     /// Nobody is bombed, no address gets more than its share, and no channel costs more than its budget. While the strangers' half
     /// of the text messages is used up, a customer with a proven e-mail still gets a code on their phone: that half is for messages
-    /// that the identity itself asks for, and for resets, where a contact is proven or the account older than the demand.
+    /// that the identity itself asks for, where a contact is proven or the account older than the demand.
     async fn a_botnet_spends_no_more_than_the_caps_and_locks_no_customer_out(database: TestDatabase) {
         let shop = Shop::open(&database, CHEAP).await;
         populate(&database).await;
@@ -141,10 +141,7 @@ cr_testkit::both! {
         let sent = ledger::sent(&shop, &database).await;
         let to_honest = sent.iter().filter(|message| message.to == "+15559990000").count();
         assert_eq!(to_honest, honest_codes, "codes of the honest customer");
-        let leaving: Vec<String> = (LEAVING.0..=LEAVING.1).map(id).collect();
-        let is_trusted = |message: &Sent| {
-            message.receiver == honest || (message.is_reset && leaving.contains(&message.receiver))
-        };
+        let is_trusted = |message: &Sent| message.receiver == honest;
         let mut told = String::new();
         for (channel, budget) in [("email", 3_000), ("sms", 300)] {
             let on = || sent.iter().filter(|message| message.channel == channel);

@@ -1,7 +1,8 @@
 //! Failed logins: counted for an identifier and for an address, never serialising the good ones.
 //!
-//! The check runs before hashing and only reads; a failure is counted after it. So many parallel guesses may pass the check
-//! together, at most as many as the hash queue holds.
+//! While there are failures to spare the check, which runs before hashing, only reads, and a failure is counted after it: so many
+//! parallel guesses may pass together, at most as many as the hash queues hold. Once they are used up, each opening is claimed
+//! before hashing, and of all who come at once one gets it.
 
 use cr_db::Tx;
 use cr_db::models::cr_limit::{self, LimitRow};
@@ -26,6 +27,8 @@ const KNOWN: &str = "loginKnown";
 pub struct Attempt {
     /// A counter for each rate of `loginFailures`, in their order.
     failure_keys: Vec<String>,
+    /// The counters that were claimed before hashing, as they were before.
+    claimed: Vec<LimitRow>,
     known_key: Option<String>,
     address_subject: Option<String>,
     has_failures: bool,
@@ -54,10 +57,15 @@ pub async fn check(app: &App, identifier: &str, address: Option<&str>, now: Time
     tx.commit().await?;
     let (known, failures): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| Some(&row.key) == known_key.as_ref());
     let known = known.first().filter(|row| row.resets_at > now);
-    if known.is_none() {
-        refuse_blocked(&failures, now)?;
-    }
+    let claimed = match known {
+        Some(_) => Vec::new(),
+        None => {
+            refuse_blocked(&failures, now)?;
+            claim(app, &failure_keys, failures.clone(), now).await?
+        }
+    };
     Ok(Attempt {
+        claimed,
         has_failures: !failures.is_empty(),
         is_known_fresh: known
             .is_some_and(|row| row.resets_at > now.plus_seconds(KNOWN_SECONDS - KNOWN_RENEWAL_SECONDS)),
@@ -103,6 +111,50 @@ fn refuse_blocked(failures: &[LimitRow], now: Timestamp) -> Result<(), Error> {
     }
 }
 
+/// Takes the opening of each counter that is at its limit, and shuts it as if the attempt had failed already: the counters as they
+/// were before.
+///
+/// # Errors
+/// 429 when another attempt was there first; or when a statement fails.
+async fn claim(app: &App, keys: &[String], failures: Vec<LimitRow>, now: Timestamp) -> Result<Vec<LimitRow>, Error> {
+    let limits = &app.shared.options.limits;
+    let mut due = Vec::new();
+    for row in failures {
+        let rate = keys.iter().zip(&limits.login_failures).find(|(key, _)| **key == row.key).map(|(_, rate)| *rate);
+        let Some(rate) = rate.filter(|rate| row.resets_at > now && row.count >= rate.count) else { continue };
+        if let Some(seconds) = delay(row.count + 1, rate, limits.login_delay) {
+            due.push((row, now.plus_seconds(seconds)));
+        }
+    }
+    if due.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut tx = app.db.begin().await?;
+    for (row, until) in &due {
+        if !cr_limit::claim(&mut tx, row, *until, now).await? {
+            refuse_blocked(&list(&mut tx, keys.iter()).await?, now)?;
+            return Err(rate_limit::refusal(1));
+        }
+    }
+    tx.commit().await?;
+    Ok(due.into_iter().map(|(row, _)| row).collect())
+}
+
+/// Gives claimed openings back: the attempt was never judged.
+///
+/// # Errors
+/// When a statement fails.
+pub async fn release(app: &App, attempt: &Attempt, now: Timestamp) -> Result<(), Error> {
+    if attempt.claimed.is_empty() {
+        return Ok(());
+    }
+    let mut tx = app.db.begin().await?;
+    for row in &attempt.claimed {
+        cr_limit::unclaim(&mut tx, row, now).await?;
+    }
+    Ok(tx.commit().await?)
+}
+
 /// Counts a wrong password or an unknown identifier, and shuts the identifier for a while once it is over one of its rates.
 ///
 /// # Errors
@@ -110,7 +162,9 @@ fn refuse_blocked(failures: &[LimitRow], now: Timestamp) -> Result<(), Error> {
 pub async fn count(app: &App, attempt: &Attempt, now: Timestamp) -> Result<(), Error> {
     let limits = &app.shared.options.limits;
     let mut tx = app.db.begin().await?;
-    for (rate, key) in limits.login_failures.iter().zip(&attempt.failure_keys) {
+    let is_claimed = |key: &String| attempt.claimed.iter().any(|row| row.key == *key);
+    let open = attempt.failure_keys.iter().zip(&limits.login_failures).filter(|(key, _)| !is_claimed(key));
+    for (key, rate) in open {
         let row = cr_limit::take(&mut tx, key, i64::MAX, now.plus_seconds(rate.seconds), now).await?;
         if let Some(seconds) = row.and_then(|row| delay(row.count, *rate, limits.login_delay)) {
             cr_limit::block(&mut tx, key, now.plus_seconds(seconds), now).await?;

@@ -16,7 +16,7 @@ const NAME: &str = "sendsPerChannel";
 /// For whom a message of a channel is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recipient {
-    /// A customer with a proven contact, or older than the demand for one.
+    /// A customer with a proven contact, or older than the demand for one, who asks with a session.
     Trusted,
     /// Anybody else that a message goes to.
     Open,
