@@ -138,8 +138,8 @@ pub(super) static LIMITS: &[Key] = &[
     key(
         "options.limits.sendsPerChannel.*",
         Kind::Limit,
-        "Sends on a channel, all together; half is kept for customers with a proven channel or \
-        older than `verification_since`.",
+        "Sends on a channel, all together; half is kept for customers who ask with a session and \
+        have a proven channel or are older than `verification_since`.",
     )
     .unset("no limit"),
     key("options.limits.smsCountries", Kind::CallingCodes, "Calling codes that text messages may go to; empty: all."),
