@@ -9,6 +9,7 @@ mod admin;
 mod any_input;
 mod auth;
 mod client;
+mod gates;
 mod gateway;
 mod health;
 mod journey;

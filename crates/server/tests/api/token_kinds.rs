@@ -1,4 +1,5 @@
-//! No token passes for one of another kind: every kind against every route that takes a token.
+//! No token passes for one of another kind: every kind against every route that takes a token in its body or as a link's. What gates
+//! say to each is in [`crate::gates`].
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
@@ -14,11 +15,12 @@ use http::Method;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
+use crate::gates::{ADMIN, CUSTOMER, FOREIGN_CUSTOMER, NOBODY, REGISTRATION, RESET, Verdicts, WITHOUT_IDENTITY};
 use crate::stage::{EMAIL, PHONE, claims, claims_of, prove, request, schedule_deletion, stage, verified};
 use crate::support::TestServer;
 
 /// The secret that [`crate::support::DEVELOPMENT`] signs with.
-const SECRET: &str = "a test's jwt secret of thirty-two bytes or more";
+pub(crate) const SECRET: &str = "a test's jwt secret of thirty-two bytes or more";
 /// The guard's refusal.
 const OUT: &str = r#"401 {"message":"Unauthorized"}"#;
 
@@ -45,37 +47,15 @@ const TAKE_NONE: [&str; 8] = [
     "/health/ready",
 ];
 
-/// Every row of the route table that somebody must pass a gate for, and one path that is not ours: a new row is tested by being
-/// there.
-fn gated() -> Vec<(Method, String, &'static str)> {
-    let mut rows = vec![
-        (Method::GET, "/store/customers/me/addresses".to_owned(), "customer"),
-        (Method::GET, "/admin/anything".to_owned(), "admin"),
-    ];
-    for route in TABLE {
-        let wants = match route.gate {
-            // `POST /auth/session` wants an actor, too, and is looked at by itself.
-            Gate::Public | Gate::OptionalCustomer | Gate::BearerActor => continue,
-            Gate::Customer => "customer",
-            Gate::Registrant => "registrant",
-            Gate::Admin => "admin",
-            Gate::BearerIdentity => "bearer",
-            Gate::Session => "session",
-        };
-        rows.push((route.method.clone(), route.path.replace("{id}", "adr_1"), wants));
-    }
-    rows
-}
-
-/// A token by its name, and who it is for: `customer`, `registrant`, `admin` or nobody.
-struct Kind {
-    name: &'static str,
-    text: String,
-    passes_as: &'static [&'static str],
+/// A token by its name, and what the gates say to it.
+pub(crate) struct Kind {
+    pub(crate) name: &'static str,
+    pub(crate) text: String,
+    pub(crate) verdicts: Verdicts,
 }
 
 /// A JWT of any algorithm over any claims.
-fn signed(algorithm: &str, secret: &str, claims: &Value) -> String {
+pub(crate) fn signed(algorithm: &str, secret: &str, claims: &Value) -> String {
     let header = json!({"alg": algorithm, "typ": "JWT"});
     let content =
         format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims.to_string()));
@@ -90,7 +70,7 @@ fn signed(algorithm: &str, secret: &str, claims: &Value) -> String {
 }
 
 /// A good token's claims with one of them another.
-fn with(claims: &Value, key: &str, value: Value) -> Value {
+pub(crate) fn with(claims: &Value, key: &str, value: Value) -> Value {
     let mut changed = claims.clone();
     changed[key] = value;
     changed
@@ -104,7 +84,7 @@ fn without(claims: &Value, key: &str) -> Value {
 }
 
 /// All kinds of token that this server or somebody else might make.
-async fn kinds(server: &TestServer) -> Vec<Kind> {
+pub(crate) async fn kinds(server: &TestServer) -> Vec<Kind> {
     let known = verified(server).await;
     let pending = server.register("pending@example.com").await;
     cr_core::workflows::create_user::run(&server.app, "admin@example.com", "Tr0ub4dor&3x".to_owned().into())
@@ -130,19 +110,19 @@ async fn kinds(server: &TestServer) -> Vec<Kind> {
         &[SecretString::from("somebody else's secret of thirty-two bytes or more")],
         &SecretString::from("somebody else's cookie secret of thirty-two bytes"),
     );
-    let nobody = |text: String, name| Kind { name, text, passes_as: &[] };
+    let nobody = |text: String, name| Kind { name, text, verdicts: NOBODY };
     let mut kinds = vec![
-        Kind { name: "login", text: known.login.clone(), passes_as: &["customer", "registrant", "bearer"] },
-        Kind { name: "registration", text: pending, passes_as: &["registrant", "bearer"] },
-        Kind { name: "admin", text: admin, passes_as: &["admin", "bearer"] },
+        Kind { name: "login", text: known.login.clone(), verdicts: CUSTOMER },
+        Kind { name: "registration", text: pending, verdicts: REGISTRATION },
+        Kind { name: "admin", text: admin, verdicts: ADMIN },
         Kind {
             name: "the same login, signed by hand",
             text: signed("HS256", SECRET, &good),
-            passes_as: &["customer", "registrant", "bearer"],
+            verdicts: CUSTOMER,
         },
         nobody(String::new(), "empty"),
         nobody("eyJhbGciOiJIUzI1NiJ9".to_owned(), "a header alone"),
-        nobody(token::issue_reset(keys, &reset), "reset"),
+        Kind { name: "reset", text: token::issue_reset(keys, &reset), verdicts: RESET },
         nobody(cookie, "session cookie value"),
         nobody(
             token::issue(&foreign, &claims_of("customer", &known.id, good["auth_identity_id"].as_str().unwrap())),
@@ -175,12 +155,15 @@ async fn kinds(server: &TestServer) -> Vec<Kind> {
     let key = cr_core::workflows::create_api_key::run(&server.app, ApiKeyType::Secret, "Shop").await.unwrap();
     kinds.push(nobody(key, "secret API key"));
     // Somebody else's customer under the own identity, and the own customer under an identity that is not.
-    for (name, claims) in [
-        ("customer that is not", with(&good, "actor_id", json!("cus_00000000000000000000000000"))),
-        ("identity that is not", with(&good, "auth_identity_id", json!("authid_00000000000000000000000000"))),
+    for (name, claims, verdicts) in [
+        ("customer that is not", with(&good, "actor_id", json!("cus_00000000000000000000000000")), FOREIGN_CUSTOMER),
+        (
+            "identity that is not",
+            with(&good, "auth_identity_id", json!("authid_00000000000000000000000000")),
+            WITHOUT_IDENTITY,
+        ),
     ] {
-        let text = signed("HS256", SECRET, &claims);
-        kinds.push(Kind { name, text, passes_as: &["maybe"] });
+        kinds.push(Kind { name, text: signed("HS256", SECRET, &claims), verdicts });
     }
     kinds
 }
@@ -191,23 +174,6 @@ cr_testkit::both! {
         let (server, _) = stage(&database, &[]).await;
         let kinds = kinds(&server).await;
         for kind in &kinds {
-            for (method, path, wants) in gated() {
-                let path = path.as_str();
-                let answer = server.send(method.clone(), path, Some(&kind.text), Some(json!({}))).await;
-                let told = format!("{} {}", answer.status.as_u16(), answer.text);
-                let passes = kind.passes_as.contains(&wants);
-                if kind.passes_as == ["maybe"] {
-                    // Refused everywhere but where only the identity is asked for; never served as a customer.
-                    assert!(answer.status.is_client_error() || wants == "bearer", "{} at {method} {path}: {told}", kind.name);
-                } else if passes {
-                    assert_ne!(told, OUT, "{} at {method} {path}", kind.name);
-                } else {
-                    assert_eq!(told, OUT, "{} at {method} {path}", kind.name);
-                }
-            }
-            if kind.passes_as.is_empty() {
-                assert_eq!(session_of(&server, &kind.text).await, OUT, "{}", kind.name);
-            }
             let wrong = server
                 .post("/auth/customer/emailpass/update", Some(&kind.text), json!({"email": EMAIL, "password": "N3w-and-better"}))
                 .await;
@@ -295,18 +261,6 @@ cr_testkit::both! {
         server.stop().await;
     }
 
-    /// A bad token is ignored where none is needed, so nobody is told anything about it.
-    async fn a_bad_token_counts_as_none_where_tokens_are_optional(database: TestDatabase) {
-        let (server, _) = stage(&database, &[]).await;
-        let kinds = kinds(&server).await;
-        let body = json!({"type": "phone_verification", "phone": PHONE});
-        for kind in kinds.iter().filter(|kind| kind.passes_as.is_empty()) {
-            let answer = server.post("/store/customers/otp/send", Some(&kind.text), body.clone()).await;
-            assert_eq!(answer.status.as_u16(), 200, "{} {}", kind.name, answer.text);
-        }
-        server.stop().await;
-    }
-
     /// Bearer words and blanks as Medusa reads them.
     async fn a_bearer_header_is_read_as_medusa_reads_it(database: TestDatabase) {
         let (server, _) = stage(&database, &[]).await;
@@ -325,12 +279,6 @@ cr_testkit::both! {
         }
         server.stop().await;
     }
-}
-
-/// What `POST /auth/session` says to a token.
-async fn session_of(server: &TestServer, token: &str) -> String {
-    let answer = server.post("/auth/session", Some(token), json!({})).await;
-    format!("{} {}", answer.status.as_u16(), answer.text)
 }
 
 /// A row that is new in the table says here which kind of token it takes, or nobody tries the others at it.
