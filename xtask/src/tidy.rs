@@ -22,9 +22,11 @@ use anyhow::{Result, bail};
 type Rule = (&'static str, fn(&Path) -> Result<Vec<String>>);
 
 /// Every rule.
-const RULES: [Rule; 13] = [
+const RULES: [Rule; 15] = [
     ("dependencies between crates follow the arrows", arrows::check),
     ("the route table and the files under api/ are the same", routes::check),
+    ("nothing is served past the route table", routes::check_declared),
+    ("docs/API.md names every route", routes::check_document),
     ("a route handler has at most 25 lines", functions::check_handlers),
     ("both databases have the same migrations", migrations::check),
     ("every statement is called by a test on both databases", statements::check),

@@ -231,3 +231,16 @@ fn every_limiter_is_named_by_a_row_and_tried() {
         }
     }
 }
+
+/// A limit that can be configured and is no limiter of the table is one that nobody tries at its edge.
+#[test]
+fn every_limit_of_the_configuration_is_a_limiter() {
+    let schema: Value = serde_json::from_str(include_str!("../../../../docs/config.schema.json")).unwrap();
+    let configured = schema["properties"]["options"]["properties"]["limits"]["properties"].as_object().unwrap();
+    let tried: Vec<String> = CASES.iter().map(|(limiter, _)| format!("{limiter:?}").to_lowercase()).collect();
+    for name in configured.keys() {
+        // Which numbers may be texted, and how long a failed login waits: no number of requests.
+        let is_count = !["smsCountries", "loginDelay"].contains(&name.as_str());
+        assert_eq!(tried.contains(&name.to_lowercase()), is_count, "{name}");
+    }
+}

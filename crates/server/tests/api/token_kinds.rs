@@ -115,11 +115,7 @@ pub(crate) async fn kinds(server: &TestServer) -> Vec<Kind> {
         Kind { name: "login", text: known.login.clone(), verdicts: CUSTOMER },
         Kind { name: "registration", text: pending, verdicts: REGISTRATION },
         Kind { name: "admin", text: admin, verdicts: ADMIN },
-        Kind {
-            name: "the same login, signed by hand",
-            text: signed("HS256", SECRET, &good),
-            verdicts: CUSTOMER,
-        },
+        Kind { name: "the same login, signed by hand", text: signed("HS256", SECRET, &good), verdicts: CUSTOMER },
         nobody(String::new(), "empty"),
         nobody("eyJhbGciOiJIUzI1NiJ9".to_owned(), "a header alone"),
         Kind { name: "reset", text: token::issue_reset(keys, &reset), verdicts: RESET },

@@ -147,7 +147,8 @@ fn sessions(server: &TestServer, good: &Good) -> Vec<Credential> {
     let plain = claims.to_string();
     let expired = with(&claims, "exp", claims["iat"].clone()).to_string();
     let unshown = with(&claims, "mfa_enabled", json!(true)).to_string();
-    let same_jwt_secret = Keys::new(&[SecretString::from(SECRET)], &SecretString::from("another cookie secret of 32 bytes or so"));
+    let same_jwt_secret =
+        Keys::new(&[SecretString::from(SECRET)], &SecretString::from("another cookie secret of 32 bytes or so"));
     let mut tampered = good.session.clone();
     let middle = tampered.len() / 2;
     let other = if tampered[middle..].starts_with('A') { "B" } else { "A" };
@@ -190,7 +191,12 @@ fn pairs(good: &Good) -> Vec<Credential> {
     vec![
         and(session(), "and garbage", "authorization", token("garbage")),
         and(cookie("garbage", "garbage", CUSTOMER), "and a token", "authorization", token(&good.login)),
-        one("a bad session, then a good one", "cookie", format!("cr.sid=x; {}", named(&good.session)), CUSTOMER_SESSION),
+        one(
+            "a bad session, then a good one",
+            "cookie",
+            format!("cr.sid=x; {}", named(&good.session)),
+            CUSTOMER_SESSION,
+        ),
         and(cookie("a bad session", "x", CUSTOMER_SESSION), "then a good one", "cookie", named(&good.session)),
         mixed(and(session(), "and an administrator's token", "authorization", token(&good.admin))),
         mixed(and(

@@ -8,7 +8,8 @@ use serde_json::json;
 use crate::stage::{request, stage, told, verified};
 
 const MISSING: &str = r#"400 {"type":"not_allowed","message":"Publishable API key required in the request header: x-publishable-api-key. You can manage your keys in settings in the dashboard."}"#;
-const REFUSED: &str = r#"400 {"type":"not_allowed","message":"A valid publishable key is required to proceed with the request"}"#;
+const REFUSED: &str =
+    r#"400 {"type":"not_allowed","message":"A valid publishable key is required to proceed with the request"}"#;
 
 cr_testkit::both! {
     /// A row that forgot to ask would serve storefronts whose key the shop took back.
