@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cr_core::app::App;
 use cr_core::error::{Error, ErrorKind};
-use cr_core::options::ContactType;
+use cr_core::modules::auth::login_failures;
+use cr_core::options::{ContactType, Rate};
 use cr_core::workflows::{create_customer, login, register, verify_otp};
 use cr_testkit::seeded;
 use serde_json::json;
@@ -212,5 +213,33 @@ cr_testkit::both! {
         .await;
         assert_eq!(winners(&results), 50, "{:?}", results.iter().find_map(|result| result.as_ref().err()));
         assert_eq!(shop.database.dump(&["cr_limit"]).await, before);
+    }
+    /// Failures are used up: of fifty guesses that come at once one is judged; one that was not judged leaves the opening as it was.
+    async fn an_opening_of_a_shut_login_is_for_one(database: TestDatabase) {
+        let shop = open_with(database, |options| {
+            options.limits.login_failures = vec![Rate { count: 2, seconds: 86_400 }, Rate { count: 2, seconds: 3600 }];
+        })
+        .await;
+        for _ in 0..2 {
+            let attempt = login_failures::check(&shop.app, "ann", None, shop.now()).await.unwrap();
+            login_failures::count(&shop.app, &attempt, shop.now()).await.unwrap();
+        }
+        shop.clock.advance_seconds(1);
+        let now = shop.now();
+        for _ in 0..2 {
+            let before = shop.database.rows("select key, count from cr_limit order by key").await;
+            let results =
+                at_once(&shop, 50, move |app, _| async move { login_failures::check(&app, "ann", None, now).await }).await;
+            let attempts: Vec<_> = results.into_iter().filter_map(Result::ok).collect();
+            assert_eq!(attempts.len(), 1);
+            login_failures::release(&shop.app, &attempts[0], now).await.unwrap();
+            assert_eq!(shop.database.rows("select key, count from cr_limit order by key").await, before);
+        }
+        let attempt = login_failures::check(&shop.app, "ann", None, now).await.unwrap();
+        login_failures::count(&shop.app, &attempt, now).await.unwrap();
+        let counts = shop.database.rows("select distinct count from cr_limit").await;
+        assert_eq!(counts, [json!({"count": 3})], "a claimed opening is counted once");
+        shop.clock.advance_seconds(1);
+        assert!(login_failures::check(&shop.app, "ann", None, shop.now()).await.is_err(), "the delay has doubled");
     }
 }

@@ -131,7 +131,8 @@ pub async fn claim(tx: &mut Tx, seen: &LimitRow, until: Timestamp, now: Timestam
     Ok(changed == 1)
 }
 
-const UNCLAIM: &str = "update cr_limit set count = $2, blocked_until = null, updated_at = $3 where key = $1 and count = $2 + 1";
+const UNCLAIM: &str =
+    "update cr_limit set count = $2, blocked_until = null, updated_at = $3 where key = $1 and count = $2 + 1";
 
 /// Undoes a [`claim`] that came to nothing, unless more was counted since.
 ///

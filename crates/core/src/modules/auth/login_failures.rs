@@ -57,13 +57,11 @@ pub async fn check(app: &App, identifier: &str, address: Option<&str>, now: Time
     tx.commit().await?;
     let (known, failures): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| Some(&row.key) == known_key.as_ref());
     let known = known.first().filter(|row| row.resets_at > now);
-    let claimed = match known {
-        Some(_) => Vec::new(),
-        None => {
-            refuse_blocked(&failures, now)?;
-            claim(app, &failure_keys, failures.clone(), now).await?
-        }
-    };
+    let mut claimed = Vec::new();
+    if known.is_none() {
+        refuse_blocked(&failures, now)?;
+        claimed = claim(app, &failure_keys, &failures, now).await?;
+    }
     Ok(Attempt {
         claimed,
         has_failures: !failures.is_empty(),
@@ -116,14 +114,14 @@ fn refuse_blocked(failures: &[LimitRow], now: Timestamp) -> Result<(), Error> {
 ///
 /// # Errors
 /// 429 when another attempt was there first; or when a statement fails.
-async fn claim(app: &App, keys: &[String], failures: Vec<LimitRow>, now: Timestamp) -> Result<Vec<LimitRow>, Error> {
+async fn claim(app: &App, keys: &[String], failures: &[LimitRow], now: Timestamp) -> Result<Vec<LimitRow>, Error> {
     let limits = &app.shared.options.limits;
     let mut due = Vec::new();
     for row in failures {
         let rate = keys.iter().zip(&limits.login_failures).find(|(key, _)| **key == row.key).map(|(_, rate)| *rate);
         let Some(rate) = rate.filter(|rate| row.resets_at > now && row.count >= rate.count) else { continue };
         if let Some(seconds) = delay(row.count + 1, rate, limits.login_delay) {
-            due.push((row, now.plus_seconds(seconds)));
+            due.push((row.clone(), now.plus_seconds(seconds)));
         }
     }
     if due.is_empty() {

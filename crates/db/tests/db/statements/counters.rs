@@ -57,6 +57,26 @@ cr_testkit::both! {
         assert_eq!(rows.iter().map(|row| row.key.as_str()).collect::<Vec<_>>(), ["other"]);
     }
 
+    /// Of those who saw the same opening one gets it, and gives it back as it was.
+    async fn an_opening_is_claimed_once_and_given_back(test: TestDatabase) {
+        let database = open(&test, "").await;
+        let mut tx = begin(&database).await;
+        let seen = cr_limit::take(&mut tx, "k", 5, after(10), now()).await.unwrap().unwrap();
+        for (second, expected) in [(1, true), (1, false), (70, false)] {
+            let claimed = cr_limit::claim(&mut tx, &seen, after(60), after(second)).await.unwrap();
+            assert_eq!(claimed, expected, "at {second}");
+        }
+        let shut = cr_limit::list(&mut tx, ["k", "k", "k"]).await.unwrap().remove(0);
+        assert_eq!((shut.count, shut.blocked_until), (2, Some(after(60))));
+        assert!(!cr_limit::claim(&mut tx, &shut, after(90), after(59)).await.unwrap(), "it is shut");
+        cr_limit::unclaim(&mut tx, &seen, after(2)).await.unwrap();
+        assert_eq!(cr_limit::list(&mut tx, ["k", "k", "k"]).await.unwrap(), std::slice::from_ref(&seen));
+        // More was counted since: there is nothing to undo.
+        cr_limit::block(&mut tx, "k", after(90), after(3)).await.unwrap();
+        cr_limit::unclaim(&mut tx, &seen, after(4)).await.unwrap();
+        assert_eq!(cr_limit::list(&mut tx, ["k", "k", "k"]).await.unwrap()[0].blocked_until, Some(after(90)));
+    }
+
     async fn counters_are_pruned_when_window_and_block_are_over(test: TestDatabase) {
         let database = open(&test, "").await;
         let mut tx = begin(&database).await;
