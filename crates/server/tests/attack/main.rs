@@ -15,6 +15,7 @@ mod people;
 mod shop;
 mod spending;
 mod statistics;
+mod stolen;
 
 /// Whether the long attacks were asked for.
 #[expect(clippy::disallowed_methods, reason = "a test has no configuration file")]
