@@ -1,5 +1,6 @@
 //! What can go wrong with a statement, in words that a workflow can act on.
 
+use sqlx::sqlite::SqliteError;
 use thiserror::Error;
 
 /// A failed statement or connection. The driver's text stays in `source`, for the log alone.
@@ -14,7 +15,7 @@ pub enum DbError {
     /// Another transaction won (serialisation failure, deadlock, lock timeout, SQLite busy): the caller may try again.
     #[error("database is busy with another transaction")]
     Busy(#[source] sqlx::Error),
-    /// The database cannot be reached, or no connection came free in time.
+    /// The database cannot be reached, no connection came free in time, or it has no room left: it may pass.
     #[error("database cannot be reached")]
     Unavailable(#[source] sqlx::Error),
     /// A row holds what it may not hold.
@@ -45,9 +46,12 @@ impl From<sqlx::Error> for DbError {
     fn from(error: sqlx::Error) -> Self {
         let Some(database) = error.as_database_error() else {
             return match error {
-                sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::Tls(_) => {
-                    Self::Unavailable(error)
-                }
+                sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed
+                | sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::Protocol(_) => Self::Unavailable(error),
                 sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Self::Inconsistent(error.to_string()),
                 _ => Self::Driver(error),
             };
@@ -59,21 +63,47 @@ impl From<sqlx::Error> for DbError {
             };
             return Self::NotUnique { constraint };
         }
-        let code = database.code().map(std::borrow::Cow::into_owned).unwrap_or_default();
-        match code.as_str() {
-            // PostgreSQL: serialization_failure, deadlock_detected, lock_not_available. SQLite: BUSY and LOCKED with
-            // their extended codes.
-            // And on both a foreign key whose row another transaction deleted meanwhile.
-            "40001" | "40P01" | "55P03" | "23503" | "5" | "261" | "517" | "773" | "6" | "262" | "787" => {
-                Self::Busy(error)
-            }
-            // PostgreSQL: connection exceptions, shutdown, too many connections, query_canceled by timeout.
-            // SQLite: cannot open, disk full, I/O error.
-            "57P01" | "57P02" | "57P03" | "53300" | "57014" | "08006" | "08003" | "08000" | "14" | "13" | "10" => {
-                Self::Unavailable(error)
-            }
-            _ => Self::Driver(error),
+        let code = database.code().unwrap_or_default();
+        let of_code = match database.try_downcast_ref::<SqliteError>() {
+            Some(_) => of_sqlite_code(&code),
+            None => of_postgres_code(&code),
+        };
+        of_code.unwrap_or(Self::Driver)(error)
+    }
+}
+
+/// What a failure is that its code tells; `None` for every other.
+type Kind = Option<fn(sqlx::Error) -> DbError>;
+
+/// By PostgreSQL's SQLSTATE.
+fn of_postgres_code(code: &str) -> Kind {
+    match code {
+        // serialization_failure, deadlock_detected, lock_not_available; and a foreign key whose row another transaction
+        // deleted meanwhile.
+        "40001" | "40P01" | "55P03" | "23503" => Some(DbError::Busy),
+        // Connection exceptions; insufficient resources: disk full, out of memory, too many connections; query_canceled by
+        // timeout; shutdown, crash, starting up, database dropped; I/O error; a transaction that was left open too long; a
+        // standby that was not promoted yet (read_only_sql_transaction).
+        _ if code.starts_with("08") || code.starts_with("53") || code.starts_with("57P") || code.starts_with("58") => {
+            Some(DbError::Unavailable)
         }
+        "57014" | "25P03" | "25006" => Some(DbError::Unavailable),
+        _ => None,
+    }
+}
+
+/// By SQLite's result code, of which the low byte tells the class and the rest is detail; but for the foreign key, which is
+/// a detail of all constraints.
+fn of_sqlite_code(code: &str) -> Kind {
+    let code: u32 = code.parse().ok()?;
+    match (code, code & 0xff) {
+        // A row that is referred to was deleted by another transaction meanwhile.
+        (787, _) => Some(DbError::Busy),
+        // BUSY and LOCKED.
+        (_, 5 | 6) => Some(DbError::Busy),
+        // NOMEM, READONLY (a file system that was turned read-only), IOERR, FULL, CANTOPEN.
+        (_, 7 | 8 | 10 | 13 | 14) => Some(DbError::Unavailable),
+        _ => None,
     }
 }
 
@@ -85,4 +115,62 @@ fn sqlite_constraint(message: &str) -> String {
         .iter()
         .find(|(known, _)| *known == columns)
         .map_or_else(|| columns.to_owned(), |(_, name)| (*name).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Which kind a code is of, as a word.
+    fn kind(of_code: Kind) -> &'static str {
+        match of_code.map(|kind| kind(sqlx::Error::PoolClosed)) {
+            Some(DbError::Busy(_)) => "busy",
+            Some(DbError::Unavailable(_)) => "unavailable",
+            Some(_) => "something else",
+            None => "unknown",
+        }
+    }
+
+    /// A client is told to come back exactly where coming back may help.
+    #[test]
+    fn codes_that_may_pass_are_no_failures_of_ours() {
+        for (code, expected) in [
+            ("40001", "busy"),
+            ("40P01", "busy"),
+            ("23503", "busy"),
+            ("08006", "unavailable"),
+            ("08P01", "unavailable"),
+            ("53100", "unavailable"),
+            ("53300", "unavailable"),
+            ("57014", "unavailable"),
+            ("57P01", "unavailable"),
+            ("57P04", "unavailable"),
+            ("58030", "unavailable"),
+            ("25006", "unavailable"),
+            ("25P03", "unavailable"),
+            ("25P02", "unknown"),
+            ("42P01", "unknown"),
+            ("", "unknown"),
+        ] {
+            assert_eq!(kind(of_postgres_code(code)), expected, "{code}");
+        }
+        for (code, expected) in [
+            ("5", "busy"),
+            ("517", "busy"),
+            ("262", "busy"),
+            ("787", "busy"),
+            ("8", "unavailable"),
+            ("10", "unavailable"),
+            ("778", "unavailable"),
+            ("4874", "unavailable"),
+            ("13", "unavailable"),
+            ("14", "unavailable"),
+            ("1", "unknown"),
+            ("19", "unknown"),
+            ("1299", "unknown"),
+            ("no number", "unknown"),
+        ] {
+            assert_eq!(kind(of_sqlite_code(code)), expected, "{code}");
+        }
+    }
 }

@@ -7,6 +7,7 @@
 
 pub mod copy;
 pub mod error;
+mod held;
 pub mod migrate;
 pub mod models;
 pub mod pool;

@@ -10,7 +10,7 @@ use sqlx::{Acquire, PgConnection};
 
 use crate::error::DbError;
 use crate::pool::{Database, DatabaseKind};
-use crate::tx::{Handle, Tx, on};
+use crate::tx::{Handle, Tx};
 
 mod adopt;
 mod files;
@@ -167,11 +167,7 @@ async fn remember(database: &Database, now: Timestamp) -> Result<u64, DbError> {
 /// A transaction without the pool's limit on a statement: a large shop has many flags.
 async fn begin_long(database: &Database) -> Result<Tx, DbError> {
     let mut tx = database.begin().await?;
-    if database.kind() == DatabaseKind::Postgres {
-        on!(tx, connection => {
-            sqlx::query("set local statement_timeout = 0").execute(connection).await?;
-        });
-    }
+    tx.wait_without_end().await?;
     Ok(tx)
 }
 

@@ -8,6 +8,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions, PgConnection, PgPool, SqlitePool};
 
 use crate::error::DbError;
+use crate::held::{Held, PATIENCE};
 use crate::models::medusa_tables::{self, MedusaTables};
 use crate::tx::Tx;
 
@@ -121,9 +122,11 @@ impl Database {
             .options(POSTGRES_OPTIONS)
             .options([("search_path", format!("\"{}\"", settings.schema.replace('"', "\"\"")))])
             .disable_statement_logging();
+        let most = settings.max_connections.max(1);
         let pool = PgPoolOptions::new()
-            .min_connections(settings.min_connections)
-            .max_connections(settings.max_connections.max(1))
+            // While the network is silent, the pool may wait minutes for each of those that it keeps open: one place is left.
+            .min_connections(settings.min_connections.min(most - 1))
+            .max_connections(most)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_with(options)
             .await?;
@@ -158,8 +161,11 @@ impl Database {
             Pools::Sqlite { writer, .. } => {
                 Tx::sqlite_write(writer.begin_with("BEGIN IMMEDIATE").await.map_err(no_connection)?)
             }
-            #[expect(clippy::disallowed_methods, reason = "this is the one place that the ban sends everybody to")]
-            Pools::Postgres(pool) => Tx::postgres_write(pool.begin().await.map_err(no_connection)?),
+            Pools::Postgres(pool) => {
+                let mut held = Held::new(pool.acquire().await.map_err(no_connection)?);
+                held.begin().await.map_err(no_connection)?;
+                Tx::postgres(held)
+            }
         })
     }
 
@@ -170,7 +176,7 @@ impl Database {
     pub async fn read(&self) -> Result<Tx, DbError> {
         Ok(match &self.pools {
             Pools::Sqlite { readers, .. } => Tx::sqlite_read(readers.acquire().await.map_err(no_connection)?),
-            Pools::Postgres(pool) => Tx::postgres_read(pool.acquire().await.map_err(no_connection)?),
+            Pools::Postgres(pool) => Tx::postgres(Held::new(pool.acquire().await.map_err(no_connection)?)),
         })
     }
 
@@ -185,14 +191,18 @@ impl Database {
         }
     }
 
-    /// Closes all connections after what runs on them has ended.
+    /// Closes all connections after what runs on them has ended. One to a server that fell silent is not waited for.
     pub async fn close(&self) {
         match &self.pools {
             Pools::Sqlite { writer, readers } => {
                 readers.close().await;
                 writer.close().await;
             }
-            Pools::Postgres(pool) => pool.close().await,
+            Pools::Postgres(pool) => {
+                if tokio::time::timeout(PATIENCE, pool.close()).await.is_err() {
+                    tracing::warn!("The database took no leave; its connections are cut");
+                }
+            }
         }
     }
 }

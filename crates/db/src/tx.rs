@@ -1,9 +1,10 @@
 //! One open connection of either database, and the macro that writes a statement once for both.
 
 use sqlx::pool::PoolConnection;
-use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection, Transaction};
+use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use crate::error::DbError;
+use crate::held::{Bounded, Held};
 
 /// An open transaction, or a connection for reading alone. Dropped without [`Tx::commit`], a transaction rolls back.
 #[must_use = "a transaction that is dropped rolls back"]
@@ -14,8 +15,7 @@ pub struct Tx {
 enum Inner {
     SqliteWrite(Transaction<'static, Sqlite>),
     SqliteRead(PoolConnection<Sqlite>),
-    PostgresWrite(Transaction<'static, Postgres>),
-    PostgresRead(PoolConnection<Postgres>),
+    Postgres(Held),
 }
 
 /// What a statement runs on: the two drivers' own connection types.
@@ -23,7 +23,7 @@ pub(crate) enum Handle<'a> {
     /// SQLite.
     Sqlite(&'a mut SqliteConnection),
     /// PostgreSQL.
-    Postgres(&'a mut PgConnection),
+    Postgres(Bounded<'a>),
 }
 
 impl Tx {
@@ -37,14 +37,22 @@ impl Tx {
         Self { inner: Inner::SqliteRead(connection) }
     }
 
-    /// A transaction at the default isolation, read committed.
-    pub(crate) fn postgres_write(transaction: Transaction<'static, Postgres>) -> Self {
-        Self { inner: Inner::PostgresWrite(transaction) }
+    /// A connection to PostgreSQL: in a transaction at the default isolation, read committed; or in none, where each
+    /// statement sees its own snapshot.
+    pub(crate) fn postgres(held: Held) -> Self {
+        Self { inner: Inner::Postgres(held) }
     }
 
-    /// A connection in no transaction: each statement sees its own snapshot.
-    pub(crate) fn postgres_read(connection: PoolConnection<Postgres>) -> Self {
-        Self { inner: Inner::PostgresRead(connection) }
+    /// Lifts the limit on how long a statement may take, until the end of the transaction: a large shop has many flags.
+    ///
+    /// # Errors
+    /// When the statement fails.
+    pub(crate) async fn wait_without_end(&mut self) -> Result<(), DbError> {
+        if let Inner::Postgres(held) = &mut self.inner {
+            held.wait_without_end();
+            sqlx::query("set local statement_timeout = 0").execute(held.connection()).await?;
+        }
+        Ok(())
     }
 
     /// The driver's connection; use it through [`on!`].
@@ -52,8 +60,7 @@ impl Tx {
         match &mut self.inner {
             Inner::SqliteWrite(transaction) => Handle::Sqlite(&mut *transaction),
             Inner::SqliteRead(connection) => Handle::Sqlite(&mut *connection),
-            Inner::PostgresWrite(transaction) => Handle::Postgres(&mut *transaction),
-            Inner::PostgresRead(connection) => Handle::Postgres(&mut *connection),
+            Inner::Postgres(held) => Handle::Postgres(held.connection()),
         }
     }
 
@@ -64,8 +71,8 @@ impl Tx {
     pub async fn roll_back(self) -> Result<(), DbError> {
         match self.inner {
             Inner::SqliteWrite(transaction) => transaction.rollback().await?,
-            Inner::PostgresWrite(transaction) => transaction.rollback().await?,
-            Inner::SqliteRead(_) | Inner::PostgresRead(_) => {}
+            Inner::Postgres(held) => held.roll_back().await?,
+            Inner::SqliteRead(_) => {}
         }
         Ok(())
     }
@@ -77,8 +84,8 @@ impl Tx {
     pub async fn commit(self) -> Result<(), DbError> {
         match self.inner {
             Inner::SqliteWrite(transaction) => transaction.commit().await?,
-            Inner::PostgresWrite(transaction) => transaction.commit().await?,
-            Inner::SqliteRead(_) | Inner::PostgresRead(_) => {}
+            Inner::Postgres(held) => held.commit().await?,
+            Inner::SqliteRead(_) => {}
         }
         Ok(())
     }

@@ -49,6 +49,7 @@ pub async fn status(database: &Database) -> Result<Status, DbError> {
     let missing = if has_medusa_tables { schema::list_missing(&columns, database.kind()) } else { Vec::new() };
     // What is adopted is counted by columns that may be among the missing.
     if let (Handle::Postgres(connection), true) = (tx.handle(), missing.is_empty()) {
+        let connection = connection.without_end()?;
         if has_medusa_tables {
             indexes = lookups::list_missing(connection).await?.into_iter().map(str::to_owned).collect();
         }

@@ -1,0 +1,230 @@
+//! A PostgreSQL connection of the pool, with an end to every wait.
+//!
+//! The server ends a statement that takes too long. A network that went silent ends nothing: TCP alone would try for a
+//! quarter of an hour, and so long the request would hang and its connection be missing from the pool. So each statement
+//! has a deadline of our own, and a connection that let one pass, or broke, is never used again.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_core::Stream;
+use futures_core::future::BoxFuture;
+use futures_core::stream::BoxStream;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo};
+use sqlx::{Either, Error, Execute, Executor, PgConnection, Postgres, SqlStr};
+use tokio::runtime::Handle;
+use tokio::time::{Sleep, sleep, timeout};
+
+/// How long a statement may go without an answer: a second more than the server itself gives it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(6);
+
+/// A connection on loan. Goes back to the pool when dropped; a transaction that is open then is taken back first.
+pub(crate) struct Held {
+    /// There until the drop.
+    connection: Option<PoolConnection<Postgres>>,
+    /// Whether a transaction was begun and not ended.
+    is_open: bool,
+    /// Whether the connection is of no more use.
+    is_broken: bool,
+    /// `None`: whoever holds it waits as long as it takes.
+    patience: Option<Duration>,
+}
+
+impl Held {
+    /// A connection in no transaction.
+    pub(crate) fn new(connection: PoolConnection<Postgres>) -> Self {
+        Self { connection: Some(connection), is_open: false, is_broken: false, patience: Some(PATIENCE) }
+    }
+
+    /// What a statement runs on.
+    pub(crate) fn connection(&mut self) -> Bounded<'_> {
+        Bounded { connection: self.connection.as_deref_mut(), is_broken: &mut self.is_broken, patience: self.patience }
+    }
+
+    /// Opens a transaction.
+    ///
+    /// # Errors
+    /// When the server refuses or is silent.
+    pub(crate) async fn begin(&mut self) -> Result<(), Error> {
+        // A begin without an answer may have begun one.
+        self.is_open = true;
+        sqlx::raw_sql("begin").execute(self.connection()).await?;
+        Ok(())
+    }
+
+    /// Makes durable what was written.
+    ///
+    /// # Errors
+    /// When the server refuses: then nothing was written. When it is silent, nobody knows.
+    pub(crate) async fn commit(mut self) -> Result<(), Error> {
+        self.end("commit").await
+    }
+
+    /// Takes back what was written.
+    ///
+    /// # Errors
+    /// When the server is silent; then it takes it back by itself.
+    pub(crate) async fn roll_back(mut self) -> Result<(), Error> {
+        self.end("rollback").await
+    }
+
+    /// Ends the transaction, if there is one.
+    async fn end(&mut self, sql: &'static str) -> Result<(), Error> {
+        if self.is_open {
+            sqlx::raw_sql(sql).execute(self.connection()).await?;
+            self.is_open = false;
+        }
+        Ok(())
+    }
+
+    /// From now on a statement may last: migrations wait for indexes.
+    pub(crate) fn wait_without_end(&mut self) {
+        self.patience = None;
+    }
+}
+
+impl Drop for Held {
+    /// Gives the connection back in a task of its own, as the pool itself would, but not for longer than [`PATIENCE`].
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take() else { return };
+        let runtime = Handle::try_current().ok().filter(|_| !self.is_broken);
+        match runtime {
+            // The pool waits for it when it is closed.
+            Some(runtime) => drop(runtime.spawn(give_back(connection, self.is_open))),
+            // Detached, it is closed at once, and its place in the pool is free.
+            None => drop(connection.detach()),
+        }
+    }
+}
+
+/// Takes back an open transaction, looks whether the connection is well, and frees it for others.
+async fn give_back(mut connection: PoolConnection<Postgres>, is_open: bool) {
+    if is_open {
+        let rolled_back = timeout(PATIENCE, sqlx::raw_sql("rollback").execute(&mut *connection)).await;
+        if !matches!(rolled_back, Ok(Ok(_))) {
+            drop(connection.detach());
+            return;
+        }
+    }
+    // The only way to bound what dropping it does without a bound. Cut off, it closes the connection and frees its place.
+    if timeout(PATIENCE, connection.return_to_pool()).await.is_err() {
+        tracing::debug!("A connection that was silent was closed instead of kept");
+    }
+}
+
+/// A connection for one statement, with its deadline.
+pub(crate) struct Bounded<'a> {
+    connection: Option<&'a mut PgConnection>,
+    is_broken: &'a mut bool,
+    patience: Option<Duration>,
+}
+
+impl<'a> Bounded<'a> {
+    /// The driver's connection, for what is asked outside of any request and may take as long as it takes.
+    ///
+    /// # Errors
+    /// When it is broken already.
+    pub(crate) fn without_end(self) -> Result<&'a mut PgConnection, Error> {
+        self.connection.filter(|_| !*self.is_broken).ok_or_else(broken)
+    }
+}
+
+impl fmt::Debug for Bounded<'_> {
+    /// The executor's trait asks for it; there is nothing to show.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Bounded").finish_non_exhaustive()
+    }
+}
+
+/// What a statement gets on a connection that failed an earlier one: there is no second wait.
+fn broken() -> Error {
+    Error::Io(io::Error::new(io::ErrorKind::BrokenPipe, "the connection broke at an earlier statement"))
+}
+
+/// What a statement gets whose answer did not come.
+fn silent() -> Error {
+    Error::Io(io::Error::new(io::ErrorKind::TimedOut, "the database did not answer in time"))
+}
+
+/// Whether an error means that nothing more can be said on the connection.
+fn breaks(error: &Error) -> bool {
+    matches!(error, Error::Io(_) | Error::Tls(_) | Error::Protocol(_))
+}
+
+impl<'c> Executor<'c> for Bounded<'c> {
+    type Database = Postgres;
+
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let Self { connection, is_broken, patience } = self;
+        let rows = connection.filter(|_| !*is_broken).map(|connection| connection.fetch_many(query));
+        let deadline = patience.map(|patience| Box::pin(sleep(patience)));
+        Box::pin(BoundedRows { rows, deadline, is_broken, is_over: false })
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        Box::pin(async move {
+            let connection = self.connection.filter(|_| !*self.is_broken).ok_or_else(broken)?;
+            let asked = connection.fetch_optional(query);
+            let answered = match self.patience {
+                Some(patience) => timeout(patience, asked).await.unwrap_or_else(|_| Err(silent())),
+                None => asked.await,
+            };
+            *self.is_broken = answered.as_ref().is_err_and(breaks);
+            answered
+        })
+    }
+
+    fn prepare_with<'e>(self, sql: SqlStr, parameters: &'e [PgTypeInfo]) -> BoxFuture<'e, Result<PgStatement, Error>>
+    where
+        'c: 'e,
+    {
+        Box::pin(async move { self.without_end()?.prepare_with(sql, parameters).await })
+    }
+}
+
+/// The rows of a statement up to its deadline.
+struct BoundedRows<'e> {
+    /// `None`: the connection was broken before.
+    rows: Option<BoxStream<'e, Result<Either<PgQueryResult, PgRow>, Error>>>,
+    deadline: Option<Pin<Box<Sleep>>>,
+    is_broken: &'e mut bool,
+    is_over: bool,
+}
+
+impl Stream for BoundedRows<'_> {
+    type Item = Result<Either<PgQueryResult, PgRow>, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.is_over {
+            return Poll::Ready(None);
+        }
+        let next = match &mut self.rows {
+            Some(rows) => rows.as_mut().poll_next(context),
+            None => Poll::Ready(Some(Err(broken()))),
+        };
+        let is_late = |deadline: &mut Pin<Box<Sleep>>| deadline.as_mut().poll(context).is_ready();
+        let next = match next {
+            Poll::Ready(next) => next,
+            Poll::Pending if self.deadline.as_mut().is_some_and(is_late) => Some(Err(silent())),
+            Poll::Pending => return Poll::Pending,
+        };
+        if let Some(Err(error)) = &next {
+            self.is_over = true;
+            *self.is_broken |= breaks(error);
+        }
+        Poll::Ready(next)
+    }
+}
