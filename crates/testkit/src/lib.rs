@@ -16,6 +16,7 @@ use std::sync::Arc;
 use cr_core::env::Env;
 
 pub mod application;
+pub mod chaos_proxy;
 pub mod connection;
 pub mod database;
 pub mod faults;
@@ -33,6 +34,7 @@ pub mod smtp_sink;
 mod tools;
 pub mod webhook_sink;
 
+pub use chaos_proxy::{ChaosProxy, Way};
 pub use database::{Held, TestDatabase};
 pub use faults::StepFaults;
 pub use frozen::{Frozen, START, seeded};

@@ -16,4 +16,5 @@ mod reference;
 mod shop;
 mod signals;
 mod startup;
+mod whole;
 mod wire;
