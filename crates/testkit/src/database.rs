@@ -67,7 +67,7 @@ impl TestDatabase {
     }
 
     /// A database of the shared server, dropped with the value.
-    fn from_owned(owner: postgres::Owned) -> Self {
+    pub(crate) fn from_owned(owner: postgres::Owned) -> Self {
         Self::Postgres { url: owner.url().to_owned(), owner }
     }
 

@@ -39,6 +39,7 @@ pub use database::{Held, TestDatabase};
 pub use faults::StepFaults;
 pub use frozen::{Frozen, START, seeded};
 pub use medusa::{Stage, add_plugin, medusa_database, plugin_database};
+pub use postgres::pair::PostgresPair;
 pub use sms_sink::SmsSink;
 pub use smtp_sink::SmtpSink;
 pub use webhook_sink::WebhookSink;

@@ -17,6 +17,8 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::frozen::START;
 
+pub mod pair;
+
 /// A database of the server's that is dropped when this is.
 pub struct Owned {
     server: String,
