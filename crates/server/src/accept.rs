@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::response::Response;
-use http::Request;
+use http::{HeaderValue, Request, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -30,6 +30,10 @@ use crate::state::ServerState;
 const HEAD: Duration = Duration::from_mins(1);
 /// What passes before the next try when no connection can be taken, for example for want of file descriptors.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// How long connections are still served after the stop, for requests that were on their way when it came: who sent one knows nothing
+/// of the stop yet.
+const LAST_CALL: Duration = Duration::from_millis(300);
 
 /// Serves until `stop`; then finishes the requests in flight.
 pub(crate) async fn run(listener: TcpListener, state: Arc<ServerState>, stop: CancellationToken) {
@@ -48,34 +52,79 @@ pub(crate) async fn run(listener: TcpListener, state: Arc<ServerState>, stop: Ca
                 continue;
             }
         };
-        set_nodelay(&stream);
-        let (state, stop) = (Arc::clone(&state), stop.clone());
-        let service = service_fn(move |request| answer(Arc::clone(&state), peer, request));
-        let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
-        connections.spawn(async move {
-            let mut connection = pin!(connection);
-            let served = tokio::select! {
-                served = connection.as_mut() => served,
-                () = stop.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            };
-            if let Err(error) = served {
-                tracing::debug!(%error, "A connection broke off");
-            }
-        });
+        connections.spawn(serve(builder.clone(), Arc::clone(&state), stop.clone(), stream, peer));
     }
-    drop(listener);
+    for (stream, peer) in take_last(listener) {
+        connections.spawn(serve(builder.clone(), Arc::clone(&state), stop.clone(), stream, peer));
+    }
     connections.close();
     connections.wait().await;
 }
 
-/// One request of a connection.
-async fn answer(state: Arc<ServerState>, peer: SocketAddr, request: Request<Incoming>) -> Result<Response, Infallible> {
+/// Closes the listener. Whoever was let into its queue before is served: the system has told them that they are connected.
+fn take_last(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
+    let mut last = Vec::new();
+    let taken = listener.into_std().and_then(|listener| {
+        loop {
+            // It does not block, so the end of the queue is an error.
+            match listener.accept() {
+                Ok((stream, peer)) => {
+                    stream.set_nonblocking(true)?;
+                    last.push((TcpStream::from_std(stream)?, peer));
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+    });
+    if let Err(error) = taken {
+        tracing::debug!(%error, "Not all connections could be taken before the stop");
+    }
+    last
+}
+
+/// One connection until its end, or until `stop` and the end of the request that it is at.
+async fn serve(
+    builder: http1::Builder,
+    state: Arc<ServerState>,
+    stop: CancellationToken,
+    stream: TcpStream,
+    peer: SocketAddr,
+) {
+    set_nodelay(&stream);
+    let stopping = stop.clone();
+    let service = service_fn(move |request| answer(Arc::clone(&state), peer, stopping.clone(), request));
+    let over = async {
+        stop.cancelled().await;
+        tokio::time::sleep(LAST_CALL).await;
+    };
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = over => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "A connection broke off");
+    }
+}
+
+/// One request of a connection. Once the server stops, the answer says that it is the connection's last.
+async fn answer(
+    state: Arc<ServerState>,
+    peer: SocketAddr,
+    stop: CancellationToken,
+    request: Request<Incoming>,
+) -> Result<Response, Infallible> {
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(ConnectInfo(peer));
-    Ok(dispatch::answer_to(&state, request).await)
+    let mut response = dispatch::answer_to(&state, request).await;
+    if stop.is_cancelled() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
 }
 
 /// An answer in two parts must not wait for the client's word that the first has come.

@@ -9,6 +9,9 @@
 mod failover;
 mod load;
 mod network;
+mod replicas;
+#[path = "../support/mod.rs"]
+mod support;
 
 #[allow(dead_code, clippy::allow_attributes, reason = "each test binary uses its part")]
 #[path = "../fault/customer.rs"]
