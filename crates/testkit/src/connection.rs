@@ -1,5 +1,7 @@
 //! One connection of a test's own, and rows that are equal from both databases.
 
+use std::ops::RangeInclusive;
+
 use cr_db::DbError;
 use cr_types::timestamp::Timestamp;
 use serde_json::{Map, Value};
@@ -57,6 +59,20 @@ impl TestConnection {
                 rows.into_iter().map(postgres_row).collect()
             }
         }
+    }
+
+    /// Inserts a row for each number: `table` is `name (columns)`, `values` what `select` gives for the number `i`.
+    ///
+    /// # Panics
+    /// When the database refuses a row.
+    pub(crate) async fn insert_numbered(&mut self, table: &str, values: &str, numbers: &RangeInclusive<u32>) {
+        let sql = format!(
+            "insert into {table} with recursive n (i) as (select {} union all select i + 1 from n where i < {}) \
+             select {values} from n",
+            numbers.start(),
+            numbers.end(),
+        );
+        self.try_sql(&sql).await.unwrap_or_else(|error| panic!("{error:?}\n{sql}"));
     }
 
     /// Ends it.

@@ -38,12 +38,6 @@ pub async fn fill(connection: &mut TestConnection, numbers: RangeInclusive<u32>)
             format!("'adr_' || i, 'cus_' || i, 'Bye', 'confirmed', {then}, {then}, {then}"),
         ),
     ] {
-        let sql = format!(
-            "insert into {table} with recursive n (i) as (select {} union all select i + 1 from n where i < {}) \
-             select {values} from n",
-            numbers.start(),
-            numbers.end(),
-        );
-        connection.try_sql(&sql).await.unwrap_or_else(|error| panic!("{error:?}\n{sql}"));
+        connection.insert_numbered(table, &values, &numbers).await;
     }
 }

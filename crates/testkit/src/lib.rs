@@ -32,6 +32,7 @@ pub mod schemathesis;
 pub mod sms_sink;
 pub mod smtp_sink;
 mod tools;
+pub mod unverified;
 pub mod webhook_sink;
 
 pub use chaos_proxy::{ChaosProxy, Way};

@@ -102,9 +102,9 @@ async fn server() -> &'static Server {
 
 /// Starts or finds the server and makes the template, under the lock.
 fn prepare() -> Server {
-    let folder = Folder::find();
+    let folder = Folder::find(SHARED);
     let _lock = folder.lock();
-    let url = chosen_server().unwrap_or_else(|| folder.running().unwrap_or_else(|| folder.start()));
+    let url = chosen_server().unwrap_or_else(|| folder.running().unwrap_or_else(|| folder.start(FORGETFUL)));
     let template = crate::run(make_template(&url));
     Server { url, template }
 }
@@ -158,10 +158,47 @@ fn with_database(url: &str, name: &str) -> String {
 
 /// Ends the server and removes its data; nothing when none runs.
 pub fn stop() {
-    let folder = Folder::find();
+    let folder = Folder::find(SHARED);
     let _lock = folder.lock();
     folder.stop();
 }
+
+/// A server of its own that keeps what it commits, with PostgreSQL's defaults. Ended, and its data removed, when dropped.
+pub struct Durable {
+    folder: Folder,
+    url: String,
+    /// A second one on the same data waits.
+    _lock: File,
+}
+
+impl Durable {
+    /// Starts it on empty data.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start() -> Self {
+        let folder = Folder::find("customer-registration-durable-postgres");
+        let lock = folder.lock();
+        let url = folder.start("");
+        Self { folder, url, _lock: lock }
+    }
+
+    /// `postgres://…/postgres`, by a role that may create databases.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+impl Drop for Durable {
+    fn drop(&mut self) {
+        self.folder.stop();
+    }
+}
+
+/// The name of the folder of the server that all tests share.
+const SHARED: &str = "customer-registration-test-postgres";
+/// Settings of a server whose data nobody misses.
+const FORGETFUL: &str = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off";
 
 /// Where the server keeps its data, its URL and the lock: one folder a user.
 struct Folder {
@@ -171,10 +208,10 @@ struct Folder {
 }
 
 impl Folder {
-    /// The folder, made if need be. For root it is handed over to the server's account.
-    fn find() -> Self {
+    /// The folder of this name, made if need be. For root it is handed over to the server's account.
+    fn find(name: &str) -> Self {
         let user = fs::metadata("/proc/self").unwrap().uid();
-        let path = std::env::temp_dir().join(format!("customer-registration-test-postgres-{user}"));
+        let path = std::env::temp_dir().join(format!("{name}-{user}"));
         let account = (user == 0).then(Account::find);
         fs::create_dir_all(&path).unwrap();
         // Another user could have made it first to have us run in its folder.
@@ -197,8 +234,8 @@ impl Folder {
         Some(url)
     }
 
-    /// A new server on empty data, on a free port of the loopback.
-    fn start(&self) -> String {
+    /// A new server on empty data, on a free port of the loopback, with more settings as the command line has them.
+    fn start(&self, settings: &str) -> String {
         self.stop();
         let data = self.path.join("data");
         fs::create_dir(&data).unwrap();
@@ -210,8 +247,7 @@ impl Folder {
         self.run("initdb", &[&initdb[..], &[path_text(&data)]].concat(), true);
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let options = format!(
-            "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off \
-             -c synchronous_commit=off -c full_page_writes=off -c max_connections=300"
+            "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=300 {settings}"
         );
         let log = data.join("server.log");
         let start = ["start", "--wait", "-D", path_text(&data), "-l", path_text(&log), "-o", &options];

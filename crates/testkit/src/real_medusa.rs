@@ -120,6 +120,11 @@ impl RealMedusa {
         Self::start_with(version, database, &[("JWT_SECRET", secret)]).await
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The same with these variables in its environment: `OBSERVER_URL` is where its subscriber and its provider of
     /// notifications post what they are told.
     ///
