@@ -1,16 +1,27 @@
-//! How fast the release program is on this machine: tables to read, not a test.
+//! How fast the release program is on this machine, beside its peers and beside what the machine could do at the most: tables to
+//! read, not a test.
 //!
 //! What is compared runs in turns, round by round, and the medians are printed, because other work on the machine comes and
 //! goes; how much it did is printed too. The load generator shares the cores with the server, so rates are low and ratios
 //! are what counts.
 
+mod better_auth;
+mod ceilings;
 mod client;
+mod codes;
 mod gateway;
+mod held;
 mod load;
+mod machine;
+mod medusa;
 mod noise;
+mod own;
+mod postgres;
 mod program;
+mod report;
 mod shop;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -19,15 +30,22 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::command;
-use load::{MakeRequest, Round, median};
+use load::{MakeRequest, Round};
+use machine::Machine;
+use medusa::Medusa;
 use noise::Noise;
-use program::{Program, Recipe};
-use shop::Shop;
+use own::Place;
+use report::{Goal, Report};
 
 /// Connections that ask at once.
 const CONNECTIONS: usize = 32;
-/// Starts whose median is printed.
-const STARTS: usize = 15;
+/// The parts that `--only` may name, in their order.
+const PARTS: [&str; 5] = ["sqlite", "postgresql", "medusa", "better-auth", "gateway"];
+/// What is written with `--write`.
+const DOCUMENT: &str = "docs/PERFORMANCE.md";
+/// The examples that are programs of the benchmark.
+const EXAMPLES: [&str; 8] =
+    ["bare", "ceiling", "commits", "durable-postgres", "fill-due", "fill-unverified", "lend-postgres", "serve-medusa"];
 
 /// What the flags choose.
 struct Settings {
@@ -37,79 +55,211 @@ struct Settings {
     rounds: usize,
     /// Cargo profile; another than `release` is for trying this command out.
     profile: String,
-    /// An empty PostgreSQL database; without one, the tests' server lends a new one.
+    /// A PostgreSQL server where databases may be made; without one, a new one with durable commits is started.
     postgres: Option<String>,
-    /// The one table to print; all without it.
+    /// The one part to measure; all without it.
     only: Option<String>,
+    /// Put the figures into the document.
+    write: bool,
 }
 
-impl Settings {
-    /// Whether a table is to be printed.
-    fn is_wanted(&self, table: &str) -> bool {
-        self.only.as_ref().is_none_or(|only| only.eq_ignore_ascii_case(table))
+/// What every part needs.
+struct Bench {
+    root: PathBuf,
+    /// Where cargo has put what it built.
+    folder: PathBuf,
+    /// Files of this run.
+    scratch: PathBuf,
+    settings: Settings,
+    machine: Machine,
+    noise: Noise,
+    report: Report,
+}
+
+impl Bench {
+    /// Whether a part is to be measured.
+    fn is_wanted(&self, part: &str) -> bool {
+        self.settings.only.as_ref().is_none_or(|only| only.eq_ignore_ascii_case(part))
+    }
+
+    /// A program that was built, by its path below the profile's folder.
+    fn program(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// An example that was built, as a command.
+    ///
+    /// # Errors
+    /// When the path is no UTF-8.
+    fn example(&self, name: &str) -> Result<String> {
+        let path = self.folder.join("examples").join(name);
+        path.to_str().map(str::to_owned).context("the path of the programs is no UTF-8")
+    }
+
+    /// Rounds of two things, one after the other.
+    ///
+    /// # Errors
+    /// When a round fails.
+    async fn turns(
+        &mut self,
+        one: impl AsyncFn() -> Result<Round>,
+        other: impl AsyncFn() -> Result<Round>,
+    ) -> Result<(Vec<Round>, Vec<Round>)> {
+        let (mut ones, mut others) = (Vec::new(), Vec::new());
+        for _ in 0..self.settings.rounds {
+            self.noise.sample();
+            ones.push(one().await?);
+            others.push(other().await?);
+        }
+        Ok((ones, others))
     }
 }
 
-/// Builds the program and prints the tables.
+/// Builds the programs, prints the tables, and writes the document when asked to.
 ///
 /// # Errors
 /// When a flag is unknown, the program does not build, or a measurement fails.
 pub(crate) fn run(root: &Path, flags: &[&str]) -> Result<()> {
     let settings = parse(flags)?;
     let folder = build(root, &settings.profile)?;
-    let postgres = match &settings.postgres {
-        Some(url) => url.clone(),
-        None if settings.is_wanted("PostgreSQL") => lend_database(root)?,
-        None => String::new(),
-    };
     let scratch = std::env::temp_dir().join(format!("customer-registration-bench-{}", std::process::id()));
     std::fs::create_dir_all(&scratch)?;
-    let sqlite = format!("sqlite://{}?mode=rwc", scratch.join("bench.db").display());
+    let (machine, noise, report) = (Machine::find(), Noise::default(), Report::default());
+    let mut bench =
+        Bench { root: root.to_path_buf(), folder, scratch: scratch.clone(), settings, machine, noise, report };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let result = runtime.block_on(async {
-        let mut noise = Noise::default();
-        for (name, url) in [("SQLite", sqlite.as_str()), ("PostgreSQL", postgres.as_str())] {
-            if settings.is_wanted(name) {
-                measure(root, name, url, &folder, &scratch, &settings, &mut noise).await?;
-            }
-        }
-        if settings.is_wanted("Gateway") {
-            let program = folder.join("customer-registration");
-            gateway::measure(root, &program, &scratch, &settings, &mut noise).await?;
-        }
-        println!("\n{}", noise.report());
-        Ok(())
-    });
+    let result = runtime.block_on(measure(&mut bench)).and_then(|()| conclude(&bench));
     std::fs::remove_dir_all(&scratch).with_context(|| format!("could not remove {}", scratch.display()))?;
     result
 }
 
-/// Reads `--seconds N`, `--rounds N`, `--profile NAME`, `--postgres URL` and `--only sqlite | postgresql | gateway`.
+/// Every part that is wanted.
+async fn measure(bench: &mut Bench) -> Result<()> {
+    println!("{}", bench.machine.describe());
+    binary(bench)?;
+    if bench.is_wanted("sqlite") {
+        let url = format!("sqlite://{}?mode=rwc", bench.scratch.join("bench.db").display());
+        let place = Place { name: "SQLite", about: "WAL, synchronous full", url: &url, start_goal: 20.0 };
+        own::measure(bench, &place).await?;
+    }
+    if bench.settings.only.as_deref().is_some_and(|only| only.eq_ignore_ascii_case("sqlite")) {
+        return Ok(());
+    }
+    let server = postgres::Server::start(&bench.folder.join("examples"), bench.settings.postgres.as_deref())?;
+    if bench.is_wanted("postgresql") {
+        let lent = server.lend()?;
+        let place = Place { name: "PostgreSQL", about: &lent.about, url: &lent.url, start_goal: 50.0 };
+        own::measure(bench, &place).await?;
+    }
+    if bench.is_wanted("better-auth") {
+        better_auth::measure(bench, &server).await?;
+    }
+    if bench.is_wanted("medusa") || bench.is_wanted("gateway") {
+        let medusa = Medusa::start(bench, &server)?;
+        let key = medusa.publishable_key().await?;
+        if bench.is_wanted("medusa") {
+            medusa::measure(bench, &medusa, &key).await?;
+        }
+        if bench.is_wanted("gateway") {
+            gateway::measure(bench, &medusa, &key).await?;
+        }
+    }
+    Ok(())
+}
+
+/// How large the program is that was built.
+fn binary(bench: &mut Bench) -> Result<()> {
+    let path = bench.program("customer-registration");
+    let bytes = std::fs::metadata(&path).with_context(|| format!("there is no {}", path.display()))?.len();
+    let mib = f64::from(u32::try_from(bytes / 1024).context("the program is larger than a machine")?) / 1024.0;
+    bench.report.section("The program");
+    let what = format!("size of the program, stripped, profile `{}`", bench.settings.profile);
+    bench.report.goal(&what, Goal::AtMost(20.0), mib, " MiB");
+    Ok(())
+}
+
+/// The table of goals, the noise, and the document.
+fn conclude(bench: &Bench) -> Result<()> {
+    bench.report.print_goals();
+    let noise = bench.noise.report();
+    println!("\n{noise}");
+    if bench.settings.write {
+        let path = bench.root.join(DOCUMENT);
+        let document = std::fs::read_to_string(&path).with_context(|| format!("could not read {DOCUMENT}"))?;
+        let Settings { round, rounds, profile, .. } = &bench.settings;
+        let foot = format!(
+            "{}\n{CONNECTIONS} connections, {rounds} rounds of {} s in turns, medians; profile `{profile}`; the load generator and the databases on the same cores.\n{noise}",
+            bench.machine.describe(),
+            round.as_secs(),
+        );
+        std::fs::write(&path, bench.report.put_into(&document, &foot)?)?;
+        println!("Written into {DOCUMENT}.");
+    }
+    Ok(())
+}
+
+/// Reads `--seconds N`, `--rounds N`, `--profile NAME`, `--postgres URL`, `--only PART` and `--write`.
 fn parse(flags: &[&str]) -> Result<Settings> {
     let mut settings = Settings {
-        round: Duration::from_secs(5),
+        round: Duration::from_secs(3),
         rounds: 5,
         profile: "release".to_owned(),
         postgres: None,
         only: None,
+        write: false,
     };
-    for pair in flags.chunks(2) {
-        match *pair {
-            ["--seconds", number] => settings.round = Duration::from_secs(number.parse().context("--seconds N")?),
-            ["--rounds", number] => settings.rounds = number.parse().context("--rounds N")?,
-            ["--profile", name] => name.clone_into(&mut settings.profile),
-            ["--postgres", url] => settings.postgres = Some(url.to_owned()),
-            ["--only", table] => settings.only = Some(table.to_owned()),
-            _ => bail!("flags of bench: --seconds N, --rounds N, --profile NAME, --postgres URL, --only TABLE"),
-        }
+    let mut rest = flags;
+    loop {
+        rest = match *rest {
+            [] => break,
+            ["--seconds", number, ref rest @ ..] => {
+                settings.round = Duration::from_secs(number.parse().context("--seconds N")?);
+                rest
+            }
+            ["--rounds", number, ref rest @ ..] => {
+                settings.rounds = number.parse().context("--rounds N")?;
+                rest
+            }
+            ["--profile", name, ref rest @ ..] => {
+                name.clone_into(&mut settings.profile);
+                rest
+            }
+            ["--postgres", url, ref rest @ ..] => {
+                settings.postgres = Some(url.to_owned());
+                rest
+            }
+            ["--only", part, ref rest @ ..] if PARTS.iter().any(|known| known.eq_ignore_ascii_case(part)) => {
+                settings.only = Some(part.to_owned());
+                rest
+            }
+            ["--write", ref rest @ ..] => {
+                settings.write = true;
+                rest
+            }
+            _ => bail!(
+                "flags of bench: --seconds N, --rounds N, --profile NAME, --postgres URL, --only {}, --write",
+                PARTS.join(" | ")
+            ),
+        };
+    }
+    if settings.write && settings.only.is_some() {
+        bail!("--write needs every part, and --only leaves some out");
+    }
+    if settings.rounds == 0 || settings.round.is_zero() {
+        bail!("--rounds and --seconds are at least 1");
     }
     Ok(settings)
 }
 
-/// Builds the server and the bare one beside it; the folder that both are in.
+/// Builds the server and the programs beside it; the folder that they are in.
 fn build(root: &Path, profile: &str) -> Result<PathBuf> {
-    let arguments =
-        ["build", "--package", "customer-registration", "--bins", "--example", "bare", "--profile", profile];
+    let mut arguments = vec!["build", "--bins", "--profile", profile];
+    for package in ["customer-registration", "cr-testkit", "scrypt-lanes"] {
+        arguments.extend(["--package", package]);
+    }
+    for example in EXAMPLES {
+        arguments.extend(["--example", example]);
+    }
     command::run(root, command::CARGO, &arguments)?;
     let metadata = command::output(root, command::CARGO, &["metadata", "--no-deps", "--format-version", "1"])?;
     let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
@@ -117,105 +267,24 @@ fn build(root: &Path, profile: &str) -> Result<PathBuf> {
     Ok(program::built(Path::new(target), profile))
 }
 
-/// The URL of a new, empty database on the PostgreSQL server that the tests start.
-fn lend_database(root: &Path) -> Result<String> {
-    let arguments = ["run", "--quiet", "--package", "cr-testkit", "--example", "lend-postgres"];
-    Ok(command::output(root, command::CARGO, &arguments)?.trim().to_owned())
+/// One round of the same kind of request, numbered anew.
+async fn round(address: SocketAddr, length: Duration, make: &MakeRequest) -> Result<Round> {
+    load::run(address, CONNECTIONS, length, make, &Arc::new(AtomicU64::new(0))).await
 }
 
-/// Everything on one database.
-async fn measure(
-    root: &Path,
-    name: &str,
-    url: &str,
-    folder: &Path,
-    scratch: &Path,
-    settings: &Settings,
-    noise: &mut Noise,
-) -> Result<()> {
-    println!("\n{name}");
-    let shop = Shop::new(url, scratch, &folder.join("customer-registration"))?;
-    shop.migrate()?;
-    println!("  start to first answer       {}", starts(&shop.server).await?);
-    let server = Program::start(&shop.server).await?;
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    println!("  idle memory                 {:.1} MiB", server.resident_mib()?);
-    let token = shop.open(server.address).await?;
-    let bare = Program::start(&shop.bare(&folder.join("examples/bare"))).await?;
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    let me = fixed(client::request("GET", "/store/customers/me", Some(&token), None));
-    let (mut bare_rounds, mut me_rounds) = (Vec::new(), Vec::new());
-    for _ in 0..settings.rounds {
-        noise.sample();
-        bare_rounds.push(round(&bare, settings, &me).await?);
-        me_rounds.push(round(&server, settings, &me).await?);
+    #[test]
+    fn flags_are_read_and_unknown_ones_refused() {
+        let settings = parse(&["--write", "--rounds", "2", "--seconds", "1"]).unwrap();
+        assert!(settings.write && settings.rounds == 2 && settings.round == Duration::from_secs(1));
+        assert_eq!(parse(&["--only", "SQLite"]).unwrap().only.as_deref(), Some("SQLite"));
+        for flags in
+            [&["--only", "mysql"][..], &["--rounds"], &["--rounds", "0"], &["x"], &["--write", "--only", "sqlite"]]
+        {
+            assert!(parse(flags).is_err(), "{flags:?}");
+        }
     }
-    line("bare token check and row", &bare_rounds);
-    line("GET /store/customers/me", &me_rounds);
-    let ratios: Vec<f64> = me_rounds.iter().zip(&bare_rounds).map(|(me, bare)| me.rate / bare.rate * 100.0).collect();
-    println!("  me of bare                  {:.0} %", median(&ratios));
-
-    line("POST …/otp/send", &alone(&server, settings, &shop::sends(), noise).await?);
-    line("POST /auth/customer/emailpass", &alone(&server, settings, &shop::logins(), noise).await?);
-    println!("  memory after that           {:.1} MiB", server.resident_mib()?);
-    drop((server, bare));
-    job(root, url, &shop)
-}
-
-/// The deletion job over few and over many accounts: how many a second, and whether many take more memory.
-fn job(root: &Path, url: &str, shop: &Shop) -> Result<()> {
-    for (first, last) in [(1_u32, 10_000), (10_001, 110_000)] {
-        let (from, to) = (first.to_string(), last.to_string());
-        let fill = ["run", "--quiet", "--package", "cr-testkit", "--example", "fill-due", "--", url, &from, &to];
-        command::run(root, command::CARGO, &fill)?;
-        let ran = program::run_to_end(&shop.job())?;
-        let accounts = last - first + 1;
-        let rate = f64::from(accounts) / ran.duration.as_secs_f64();
-        println!("  job over {accounts:>6} accounts    {rate:>8.0} /s   peak memory {:.1} MiB", ran.peak_mib);
-    }
-    Ok(())
-}
-
-/// The median and the extremes of many starts, each of a program that has its database ready.
-async fn starts(recipe: &Recipe) -> Result<String> {
-    let mut millis = Vec::new();
-    for _ in 0..STARTS {
-        millis.push(Program::start(recipe).await?.first_answer.as_secs_f64() * 1000.0);
-    }
-    millis.sort_by(f64::total_cmp);
-    let (least, most) = (millis.first().unwrap_or(&0.0), millis.last().unwrap_or(&0.0));
-    Ok(format!("{:.1} ms (median of {STARTS}; {least:.1} to {most:.1})", median(&millis)))
-}
-
-/// One round of the same request.
-async fn round(program: &Program, settings: &Settings, make: &MakeRequest) -> Result<Round> {
-    load::run(program.address, CONNECTIONS, settings.round, make, &Arc::new(AtomicU64::new(0))).await
-}
-
-/// All rounds of a route that is compared with nothing; numbers go on from round to round.
-async fn alone(program: &Program, settings: &Settings, make: &MakeRequest, noise: &mut Noise) -> Result<Vec<Round>> {
-    let numbers = Arc::new(AtomicU64::new(0));
-    let mut rounds = Vec::new();
-    for _ in 0..settings.rounds {
-        noise.sample();
-        rounds.push(load::run(program.address, CONNECTIONS, settings.round, make, &numbers).await?);
-    }
-    Ok(rounds)
-}
-
-/// The same bytes for every number.
-fn fixed(request: Vec<u8>) -> MakeRequest {
-    let request: Arc<[u8]> = request.into();
-    Arc::new(move |_| Arc::clone(&request))
-}
-
-/// One line of the table: medians over the rounds.
-fn line(name: &str, rounds: &[Round]) {
-    let of = |part: fn(&Round) -> f64| median(&rounds.iter().map(part).collect::<Vec<_>>());
-    println!(
-        "  {name:<29}{:>8.0} /s   p50 {:>8.2} ms   p99 {:>8.2} ms",
-        of(|round| round.rate),
-        of(|round| round.median_millis),
-        of(|round| round.worst_millis)
-    );
 }

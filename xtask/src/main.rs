@@ -24,7 +24,7 @@ Usage: cargo xtask COMMAND
   ci       formatter, clippy, cargo-deny, tidy, generated files, every test: what must pass before a push
   tidy     the rules of the repository alone (seconds)
   codegen  writes the generated files under docs/
-  bench    builds the release program and prints how fast it is on this machine
+  bench    builds the release program and prints how fast it is on this machine, beside its peers
 ";
 
 /// Runs the command that the first argument names.

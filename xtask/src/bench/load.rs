@@ -10,8 +10,8 @@ use tokio::task::JoinSet;
 
 use super::client::Connection;
 
-/// Makes the bytes of the request with this number; numbers are given out once.
-pub(crate) type MakeRequest = Arc<dyn Fn(u64) -> Arc<[u8]> + Send + Sync>;
+/// Makes the bytes of the request with this number; numbers are given out once. `None` when there are no more.
+pub(crate) type MakeRequest = Arc<dyn Fn(u64) -> Option<Arc<[u8]>> + Send + Sync>;
 
 /// What one round measured.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +22,33 @@ pub(crate) struct Round {
     pub(crate) median_millis: f64,
     /// Milliseconds that 99 of 100 requests stayed under.
     pub(crate) worst_millis: f64,
+}
+
+impl Round {
+    /// A round of something that has no single requests: both latencies are 0.
+    pub(crate) fn of_rate(rate: f64) -> Self {
+        Self { rate, median_millis: 0.0, worst_millis: 0.0 }
+    }
+}
+
+/// How long a list of requests may take.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// The same bytes for every number.
+pub(crate) fn fixed(request: Vec<u8>) -> MakeRequest {
+    let request: Arc<[u8]> = request.into();
+    Arc::new(move |_| Some(Arc::clone(&request)))
+}
+
+/// Sends each of a list once.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) async fn run_all(address: SocketAddr, connections: usize, requests: Vec<Vec<u8>>) -> Result<Round> {
+    let requests: Vec<Arc<[u8]>> = requests.into_iter().map(Into::into).collect();
+    let make: MakeRequest =
+        Arc::new(move |number| usize::try_from(number).ok().and_then(|index| requests.get(index).cloned()));
+    run(address, connections, PATIENCE, &make, &Arc::new(AtomicU64::new(0))).await
 }
 
 /// Asks over `connections` connections for `length`, each sending its next request when the last was answered.
@@ -64,7 +91,7 @@ async fn ask_until(
     let mut connection = Connection::open(address).await?;
     let mut latencies = Vec::new();
     loop {
-        let request = make(numbers.fetch_add(1, Ordering::Relaxed));
+        let Some(request) = make(numbers.fetch_add(1, Ordering::Relaxed)) else { return Ok(latencies) };
         let sent = Instant::now();
         if sent >= end {
             return Ok(latencies);

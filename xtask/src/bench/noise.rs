@@ -23,18 +23,26 @@ impl Noise {
         self.millis.push(begun.elapsed().as_secs_f64() * 1000.0);
     }
 
-    /// One sentence: how far the slowest sample lies above the quickest, and the system's load.
+    /// One sentence: how far the samples lie apart, the system's load, and whether that is too much.
     pub(crate) fn report(&self) -> String {
-        let least = self.millis.iter().copied().fold(f64::INFINITY, f64::min);
-        let most = self.millis.iter().copied().fold(0.0, f64::max);
+        let mut sorted = self.millis.clone();
+        sorted.sort_by(f64::total_cmp);
+        let least = sorted.first().copied().unwrap_or(0.0);
+        let most = sorted.last().copied().unwrap_or(0.0);
+        let nine_of_ten = sorted.get(sorted.len() * 9 / 10).copied().unwrap_or(most);
         let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
         let load = load.split_whitespace().next().unwrap_or("unknown");
-        let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+        let verdict = if is_quiet(least, nine_of_ten) { "quiet enough" } else { "TOO NOISY, measure again" };
         format!(
-            "Machine: {cores} cores, load {load}; the same arithmetic took {least:.0} to {most:.0} ms, median {:.0} ms \
-             over {} samples: above 10 % apart, measure again.",
+            "Noise: the same arithmetic took {least:.0} to {most:.0} ms, median {:.0} ms, nine in ten below \
+             {nine_of_ten:.0} ms, over {} samples between the rounds; load {load} at the end: {verdict}.",
             median(&self.millis),
             self.millis.len()
         )
     }
+}
+
+/// Whether nine in ten samples are within 10 % of the quickest.
+fn is_quiet(least: f64, nine_of_ten: f64) -> bool {
+    nine_of_ten <= least * 1.1
 }

@@ -75,15 +75,44 @@ impl Program {
         bail!("no answer from {} in {} s", self.address, PATIENCE.as_secs())
     }
 
-    /// Memory that it holds now, in MiB (`VmRSS` of Linux).
+    /// Memory that it holds now, in MiB.
     ///
     /// # Errors
     /// Where the system has no `/proc`.
     pub(crate) fn resident_mib(&self) -> Result<f64> {
-        let path = format!("/proc/{}/status", self.child.id());
-        let status = std::fs::read_to_string(&path).with_context(|| format!("could not read {path}"))?;
-        kib(&status, "VmRSS:").map(|kib| f64::from(kib) / 1024.0).context("no VmRSS there")
+        resident_mib(self.child.id())
     }
+
+    /// The most memory that it held so far, in MiB.
+    ///
+    /// # Errors
+    /// Where the system has no `/proc`.
+    pub(crate) fn peak_mib(&self) -> Result<f64> {
+        peak_mib(self.child.id())
+    }
+}
+
+/// Memory that a process holds now, in MiB (`VmRSS` of Linux).
+///
+/// # Errors
+/// When it has ended, or the system has no `/proc`.
+pub(crate) fn resident_mib(id: u32) -> Result<f64> {
+    memory_mib(id, "VmRSS:")
+}
+
+/// The most memory that a process held so far, in MiB (`VmHWM` of Linux).
+///
+/// # Errors
+/// As [`resident_mib`].
+pub(crate) fn peak_mib(id: u32) -> Result<f64> {
+    memory_mib(id, "VmHWM:")
+}
+
+/// A line of a process's status, in MiB.
+fn memory_mib(id: u32, name: &str) -> Result<f64> {
+    let path = format!("/proc/{id}/status");
+    let status = std::fs::read_to_string(&path).with_context(|| format!("could not read {path}"))?;
+    kib(&status, name).map(|kib| f64::from(kib) / 1024.0).with_context(|| format!("no {name} in {path}"))
 }
 
 impl Drop for Program {

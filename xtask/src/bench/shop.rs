@@ -3,13 +3,12 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::client::{Connection, request};
-use super::load::MakeRequest;
+use super::client::{Answer, Connection, request, with_header};
+use super::load::{MakeRequest, fixed};
 use super::program::Recipe;
 
 /// Signs and encrypts here; as long as production asks for.
@@ -111,27 +110,35 @@ impl Shop {
     /// # Errors
     /// When the server refuses one of the steps.
     pub(crate) async fn open(&self, address: SocketAddr) -> Result<String> {
-        let mut connection = Connection::open(address).await?;
-        let credentials = credentials();
-        let registered = ask(&mut connection, "/auth/customer/emailpass/register", None, &credentials).await?;
-        let customer = serde_json::json!({ "email": EMAIL, "first_name": "Bea", "last_name": "Bench" });
-        ask(&mut connection, "/store/customers", Some(&token(&registered)?), &customer.to_string()).await?;
-        token(&ask(&mut connection, "/auth/customer/emailpass", None, &credentials).await?)
+        register(address, |request| request).await
     }
 }
 
-/// Codes asked for, each by another contact: each makes a row and a message.
-pub(crate) fn sends() -> MakeRequest {
-    Arc::new(|number| {
-        let body = format!(r#"{{"type":"email_verification","email":"visitor-{number}@shop.test"}}"#);
-        request("POST", "/store/customers/otp/send", None, Some(&body)).into()
-    })
+/// Registers the customer where a publishable key is asked for; the token of its login.
+///
+/// # Errors
+/// When the server refuses one of the steps.
+pub(crate) async fn open_with_key(address: SocketAddr, key: &str) -> Result<String> {
+    register(address, |request| with_header(&request, "x-publishable-api-key", key)).await
+}
+
+/// Three steps; `dress` adds to the bytes of each request.
+async fn register(address: SocketAddr, dress: impl Fn(Vec<u8>) -> Vec<u8>) -> Result<String> {
+    let mut connection = Connection::open(address).await?;
+    let mut post = async |path: &str, token: Option<&str>, body: &str| {
+        let answer = connection.send(&dress(request("POST", path, token, Some(body)))).await?;
+        read(path, &answer)
+    };
+    let credentials = credentials();
+    let registered = token(&post("/auth/customer/emailpass/register", None, &credentials).await?)?;
+    let customer = serde_json::json!({ "email": EMAIL, "first_name": "Bea", "last_name": "Bench" });
+    post("/store/customers", Some(&registered), &customer.to_string()).await?;
+    token(&post("/auth/customer/emailpass", None, &credentials).await?)
 }
 
 /// Logins of the one customer with the right password.
 pub(crate) fn logins() -> MakeRequest {
-    let login: Arc<[u8]> = request("POST", "/auth/customer/emailpass", None, Some(&credentials())).into();
-    Arc::new(move |_| Arc::clone(&login))
+    fixed(request("POST", "/auth/customer/emailpass", None, Some(&credentials())))
 }
 
 /// What the server and the bare one read: the database, the keys, only errors in the log.
@@ -154,11 +161,15 @@ fn credentials() -> String {
 /// Posts one body and takes the JSON that comes back.
 pub(super) async fn ask(connection: &mut Connection, path: &str, token: Option<&str>, body: &str) -> Result<Value> {
     let answer = connection.send(&request("POST", path, token, Some(body))).await?;
-    let text = String::from_utf8_lossy(&answer.body).into_owned();
+    read(path, &answer)
+}
+
+/// The JSON of a 200.
+fn read(path: &str, answer: &Answer) -> Result<Value> {
     if answer.status != 200 {
-        bail!("POST {path} answered {}: {text}", answer.status);
+        bail!("{path} answered {}: {}", answer.status, String::from_utf8_lossy(&answer.body));
     }
-    serde_json::from_str(&text).with_context(|| format!("POST {path} answered no JSON"))
+    serde_json::from_slice(&answer.body).with_context(|| format!("{path} answered no JSON"))
 }
 
 /// The `token` of an answer.
