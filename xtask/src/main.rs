@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask ci | tidy | codegen | bench`.
+//! The project's own commands: `cargo xtask ci | tidy | codegen | bench | sbom`.
 //!
 //! `ci` is the one command that a contributor and the build machine run alike. The rules of the repository that no compiler
 //! knows are functions in [`tidy`], and tests as well, so that `cargo test` finds them. Nothing here is shipped, and no
@@ -11,6 +11,7 @@ mod ci;
 mod codegen;
 mod command;
 mod repository;
+mod sbom;
 mod tidy;
 
 use std::process::ExitCode;
@@ -25,6 +26,7 @@ Usage: cargo xtask COMMAND
   tidy     the rules of the repository alone (seconds)
   codegen  writes the generated files under docs/
   bench    builds the release program and prints how fast it is on this machine, beside its peers
+  sbom     writes target/sbom/customer-registration.cdx.json, the bill of materials of the program (CycloneDX)
 ";
 
 /// Runs the command that the first argument names.
@@ -49,6 +51,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["ci"] => ci::run(&root),
         ["tidy"] => tidy::run(&root),
         ["codegen"] => codegen::write(&root),
+        ["sbom"] => sbom::write(&root),
         ["bench", flags @ ..] => bench::run(&root, flags),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
