@@ -14,6 +14,7 @@ pub mod pool;
 mod row;
 mod stamp;
 pub mod tx;
+mod writer;
 
 pub use error::DbError;
 pub use pool::{Database, DatabaseKind, DatabaseSettings};

@@ -10,7 +10,7 @@ use sqlx::{Acquire, PgConnection};
 
 use crate::error::DbError;
 use crate::pool::{Database, DatabaseKind};
-use crate::tx::{Handle, Tx};
+use crate::tx::Tx;
 
 mod adopt;
 mod files;
@@ -93,11 +93,11 @@ pub async fn adopt_flags(database: &Database, now: Timestamp) -> Result<u64, DbE
 
 /// All files in one transaction, which holds the file's write lock from its start.
 async fn run_sqlite(database: &Database) -> Result<(), DbError> {
-    let mut tx = database.begin().await?;
-    if let Handle::Sqlite(connection) = tx.handle() {
-        files::run_to(connection, &files::migrator(DatabaseKind::Sqlite), i64::MAX).await?;
+    if let Some(mut transaction) = database.begin_counted().await? {
+        files::run_to(&mut *transaction, &files::migrator(DatabaseKind::Sqlite), i64::MAX).await?;
+        transaction.commit().await?;
     }
-    tx.commit().await
+    Ok(())
 }
 
 /// The files, with the adoption at its place between them, and the concurrent indexes.

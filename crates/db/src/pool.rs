@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, PgConnection, PgPool, SqlitePool};
+use sqlx::{ConnectOptions, PgConnection, PgPool, Sqlite, SqlitePool, Transaction};
 
 use crate::error::DbError;
 use crate::held::{Held, PATIENCE};
 use crate::models::medusa_tables::{self, MedusaTables};
 use crate::tx::Tx;
+use crate::writer::Writer;
 
 /// Seconds to wait for a free connection before the request is answered 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -159,7 +160,8 @@ impl Database {
     pub async fn begin(&self) -> Result<Tx, DbError> {
         Ok(match &self.pools {
             Pools::Sqlite { writer, .. } => {
-                Tx::sqlite_write(writer.begin_with("BEGIN IMMEDIATE").await.map_err(no_connection)?)
+                let connection = writer.acquire().await.map_err(no_connection)?;
+                Tx::sqlite_write(Writer::begin(connection).await.map_err(no_connection)?)
             }
             Pools::Postgres(pool) => {
                 let mut held = Held::new(pool.acquire().await.map_err(no_connection)?);
@@ -167,6 +169,19 @@ impl Database {
                 Tx::postgres(held)
             }
         })
+    }
+
+    /// A transaction on the file as sqlx counts them, for what begins further ones in it: migrations. `None` on PostgreSQL.
+    ///
+    /// # Errors
+    /// As [`Database::begin`].
+    pub(crate) async fn begin_counted(&self) -> Result<Option<Transaction<'static, Sqlite>>, DbError> {
+        match &self.pools {
+            Pools::Sqlite { writer, .. } => {
+                Ok(Some(writer.begin_with("BEGIN IMMEDIATE").await.map_err(no_connection)?))
+            }
+            Pools::Postgres(_) => Ok(None),
+        }
     }
 
     /// A connection for statements that only read and need no common snapshot.

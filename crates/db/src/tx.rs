@@ -1,10 +1,11 @@
 //! One open connection of either database, and the macro that writes a statement once for both.
 
 use sqlx::pool::PoolConnection;
-use sqlx::{Sqlite, SqliteConnection, Transaction};
+use sqlx::{Sqlite, SqliteConnection};
 
 use crate::error::DbError;
 use crate::held::{Bounded, Held};
+use crate::writer::Writer;
 
 /// An open transaction, or a connection for reading alone. Dropped without [`Tx::commit`], a transaction rolls back.
 #[must_use = "a transaction that is dropped rolls back"]
@@ -13,7 +14,7 @@ pub struct Tx {
 }
 
 enum Inner {
-    SqliteWrite(Transaction<'static, Sqlite>),
+    SqliteWrite(Writer),
     SqliteRead(PoolConnection<Sqlite>),
     Postgres(Held),
 }
@@ -28,8 +29,8 @@ pub(crate) enum Handle<'a> {
 
 impl Tx {
     /// A transaction on the one writing connection.
-    pub(crate) fn sqlite_write(transaction: Transaction<'static, Sqlite>) -> Self {
-        Self { inner: Inner::SqliteWrite(transaction) }
+    pub(crate) fn sqlite_write(writer: Writer) -> Self {
+        Self { inner: Inner::SqliteWrite(writer) }
     }
 
     /// A reading connection, in no transaction.
@@ -58,7 +59,7 @@ impl Tx {
     /// The driver's connection; use it through [`on!`].
     pub(crate) fn handle(&mut self) -> Handle<'_> {
         match &mut self.inner {
-            Inner::SqliteWrite(transaction) => Handle::Sqlite(&mut *transaction),
+            Inner::SqliteWrite(writer) => Handle::Sqlite(writer.connection()),
             Inner::SqliteRead(connection) => Handle::Sqlite(&mut *connection),
             Inner::Postgres(held) => Handle::Postgres(held.connection()),
         }
@@ -70,7 +71,7 @@ impl Tx {
     /// When the database cannot be reached; then it takes everything back by itself.
     pub async fn roll_back(self) -> Result<(), DbError> {
         match self.inner {
-            Inner::SqliteWrite(transaction) => transaction.rollback().await?,
+            Inner::SqliteWrite(writer) => writer.roll_back().await?,
             Inner::Postgres(held) => held.roll_back().await?,
             Inner::SqliteRead(_) => {}
         }
@@ -83,7 +84,7 @@ impl Tx {
     /// When the database refuses or cannot be reached; then nothing was written.
     pub async fn commit(self) -> Result<(), DbError> {
         match self.inner {
-            Inner::SqliteWrite(transaction) => transaction.commit().await?,
+            Inner::SqliteWrite(writer) => writer.commit().await?,
             Inner::Postgres(held) => held.commit().await?,
             Inner::SqliteRead(_) => {}
         }

@@ -6,6 +6,7 @@
 #![cfg(test)]
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod disk;
 mod failover;
 mod load;
 mod network;

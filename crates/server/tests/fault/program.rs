@@ -63,6 +63,12 @@ impl Program {
         self.lines.borrow().join("\n")
     }
 
+    /// The process.
+    #[allow(dead_code, clippy::allow_attributes, reason = "the tests of a full disk limit it")]
+    pub(crate) fn pid(&self) -> Pid {
+        self.pid
+    }
+
     /// Whether it has not ended yet.
     pub(crate) fn is_running(&self) -> bool {
         self.ended.borrow().is_none()
