@@ -97,10 +97,8 @@ fn of_postgres_code(code: &str) -> Kind {
 fn of_sqlite_code(code: &str) -> Kind {
     let code: u32 = code.parse().ok()?;
     match (code, code & 0xff) {
-        // A row that is referred to was deleted by another transaction meanwhile.
-        (787, _) => Some(DbError::Busy),
-        // BUSY and LOCKED.
-        (_, 5 | 6) => Some(DbError::Busy),
+        // A row that is referred to was deleted by another transaction meanwhile; BUSY and LOCKED.
+        (787, _) | (_, 5 | 6) => Some(DbError::Busy),
         // NOMEM, READONLY (a file system that was turned read-only), IOERR, FULL, CANTOPEN.
         (_, 7 | 8 | 10 | 13 | 14) => Some(DbError::Unavailable),
         _ => None,

@@ -155,12 +155,9 @@ impl Visitor {
     /// When the answer is neither expected nor a clear "not now", or did not come in time.
     async fn ask(&self, path: &str, headers: &str, body: &Value, expected: &[u16]) -> Option<Answer> {
         let begun = Instant::now();
-        let answer = match self.exchange(path, headers, &body.to_string()).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                self.ledger.cuts.fetch_add(1, Ordering::Relaxed);
-                return None;
-            }
+        let Ok(answer) = self.exchange(path, headers, &body.to_string()).await else {
+            self.ledger.cuts.fetch_add(1, Ordering::Relaxed);
+            return None;
         };
         let took = begun.elapsed();
         assert!(took < LONGEST, "{path}: {took:?}, {answer:?}");

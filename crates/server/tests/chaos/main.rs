@@ -4,7 +4,6 @@
 //! A plain run takes seconds a test; with `CHAOS_FULL=1` in the environment each goes on as long as the document says.
 
 #![cfg(test)]
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod disk;
 mod failover;
