@@ -20,12 +20,11 @@ impl Server {
     /// # Errors
     /// When it does not start.
     pub(crate) fn start(examples: &Path, named: Option<&str>) -> Result<Self> {
-        let (url, held) = match named {
-            Some(url) => (url.to_owned(), None),
-            None => {
-                let mut held = Held::start(&examples.join("durable-postgres"), &[], None)?;
-                (held.line()?, Some(held))
-            }
+        let (url, held) = if let Some(url) = named {
+            (url.to_owned(), None)
+        } else {
+            let mut held = Held::start(&examples.join("durable-postgres"), &[], None)?;
+            (held.line()?, Some(held))
         };
         Ok(Self { examples: examples.to_path_buf(), url, _held: held })
     }
