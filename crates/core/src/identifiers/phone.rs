@@ -36,10 +36,18 @@ impl PhoneNumber {
         if !international.unwrap_or(&dialled).bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
         }
-        let Some(digits) = international else {
+        let number = if let Some(digits) = international {
+            Self::from_international(digits)?
+        } else {
             let metadata = DATABASE.by_id(default_country?)?;
-            return Self::from_parts(metadata.country_code(), metadata, &dialled);
+            Self::from_parts(metadata.country_code(), metadata, &dialled)?
         };
+        // With digits in front that might be left out once more, it would be another number when it is read again.
+        (Self::from_international(number.text.trim_start_matches('+')).as_ref() == Some(&number)).then_some(number)
+    }
+
+    /// Reads calling code and national number.
+    fn from_international(digits: &str) -> Option<Self> {
         (1..=MAX_CALLING_CODE_DIGITS).find_map(|length| {
             let (code, national) = digits.split_at_checked(length)?;
             let code = code.parse().ok().filter(|_| !code.starts_with('0'))?;
@@ -214,6 +222,7 @@ mod tests {
             ("+1415\n5552671", None),
             ("a@example.com", Some("US")),
             ("0 0 171 2345678", Some("DE")),
+            ("+84 00 1234 5678", None),
             ("+4930123456789012345", None),
         ] {
             assert_eq!(parsed(text, country), None, "{text:?} in {country:?}");
