@@ -6,6 +6,15 @@ use handlebars::template::{HelperTemplate, Parameter, Subexpression, Template, T
 /// The helpers that make sense over plain texts.
 const HELPERS: [&str; 7] = ["if", "unless", "eq", "ne", "and", "or", "not"];
 
+/// How many values a helper takes, where any number will not do: with fewer, rendering fails.
+fn arity(helper: &str) -> Option<usize> {
+    match helper {
+        "if" | "unless" | "not" => Some(1),
+        "eq" | "ne" => Some(2),
+        _ => None,
+    }
+}
+
 /// A sentence for each thing that the template may not use.
 pub(crate) fn problems(template: &Template, known: &[&str], html: bool) -> Vec<String> {
     let mut check = Check { known, html, found: Vec::new() };
@@ -64,6 +73,12 @@ impl Check<'_> {
             self.report(format!("Template uses the helper {name}; there are {}", HELPERS.join(", ")));
             return;
         }
+        if let Some(arity) = arity(name).filter(|arity| helper.params.len() != *arity) {
+            self.report(format!(
+                "Template uses the helper {name} with {}; it takes {arity}",
+                values(helper.params.len())
+            ));
+        }
         for parameter in helper.params.iter().chain(helper.hash.values()) {
             self.parameter(parameter);
         }
@@ -75,7 +90,11 @@ impl Check<'_> {
     /// A literal, a variable, or an expression in parentheses.
     fn parameter(&mut self, parameter: &Parameter) {
         match parameter {
-            Parameter::Subexpression(Subexpression { element, .. }) => self.element(element),
+            Parameter::Subexpression(Subexpression { element, .. }) => match element.as_ref() {
+                // In parentheses even a name alone is called.
+                TemplateElement::Expression(expression) => self.helper(expression),
+                other => self.element(other),
+            },
             Parameter::Name(_) | Parameter::Path(_) => {
                 let name = name(parameter);
                 if !self.known.contains(&name) {
@@ -93,6 +112,11 @@ impl Check<'_> {
             self.found.push(problem);
         }
     }
+}
+
+/// A count in words.
+fn values(count: usize) -> String {
+    if count == 1 { "1 value".to_owned() } else { format!("{count} values") }
 }
 
 /// A variable's or helper's name as it is written.

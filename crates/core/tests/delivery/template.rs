@@ -139,6 +139,10 @@ fn a_template_that_cannot_work_is_a_start_error() {
         ("{{> header}}", "Template uses a partial or a decorator"),
         ("{{#each code}}x{{/each}}", "Template uses the helper each"),
         ("{{lookup code 1}}", "Template uses the helper lookup"),
+        ("{{#if}}x{{/if}}", "Template uses the helper if with 0 values; it takes 1"),
+        ("{{#unless code otp}}x{{/unless}}", "Template uses the helper unless with 2 values; it takes 1"),
+        ("{{#if (eq code)}}x{{/if}}", "Template uses the helper eq with 1 value; it takes 2"),
+        ("{{#if (code)}}x{{/if}}", "Template uses the helper code; there are if, unless"),
         ("{{code", "Template does not parse"),
         ("{{#if code}}x", "Template does not parse"),
     ] {
