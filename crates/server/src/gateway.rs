@@ -6,7 +6,7 @@
 
 mod body;
 mod headers;
-mod path;
+pub mod path;
 
 use std::pin::pin;
 use std::sync::atomic::Ordering;

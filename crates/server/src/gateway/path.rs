@@ -10,7 +10,7 @@ fn is_plain(path: &str) -> bool {
 
 /// A path as it is judged: percent-decoded, back slashes turned, empty and dot segments resolved, in lower case. What is sent
 /// is the path as it came.
-pub(super) fn judged(path: &str) -> String {
+pub fn judged(path: &str) -> String {
     if is_plain(path) {
         let trimmed = path.trim_end_matches('/');
         return if trimmed.is_empty() { "/".to_owned() } else { trimmed.to_ascii_lowercase() };
@@ -58,23 +58,29 @@ fn percent_decoded(bytes: &[u8]) -> Vec<u8> {
 
 /// Whether a path only looks as if it were not ours: read laxly, it is one of our own routes. Such a request would reach the
 /// upstream's own version of the route, around ours.
-pub(super) fn is_disguised(routes: &Routes, path: &str) -> bool {
-    !is_plain(path) && !routes.has(path) && routes.has(&judged(path))
+pub fn is_disguised(routes: &Routes, path: &str) -> bool {
+    !is_plain(path) && readings(path).iter().any(|(reading, _)| routes.has(reading))
+}
+
+/// What [`resolved`] makes of a path, and of the same without its parameters, which a servlet takes off before it decodes.
+fn readings(path: &str) -> [(String, bool); 2] {
+    let bare: Vec<&str> = path.split('/').map(|segment| segment.split(';').next().unwrap_or_default()).collect();
+    [resolved(path), resolved(&bare.join("/"))]
 }
 
 /// The namespace that a path lies in, whoever reads it: a server that resolves dot segments, or one that takes them for a
 /// parameter. Where one reader sees the store, its rules hold.
-pub(super) fn namespace(path: &str) -> Namespace {
+pub fn namespace(path: &str) -> Namespace {
     let plain = Namespace::of(path);
     if plain == Namespace::Store || is_plain(path) {
         return plain;
     }
-    let (judged, passes_store) = resolved(path);
-    match Namespace::of(&judged) {
-        _ if passes_store => Namespace::Store,
-        Namespace::None => plain,
-        other => other,
+    let readings = readings(path);
+    let sees = |seen| plain == seen || readings.iter().any(|(reading, _)| Namespace::of(reading) == seen);
+    if readings.iter().any(|(_, passes_store)| *passes_store) {
+        return Namespace::Store;
     }
+    [Namespace::Admin, Namespace::Auth].into_iter().find(|namespace| sees(*namespace)).unwrap_or(plain)
 }
 
 #[cfg(test)]
@@ -137,6 +143,11 @@ mod tests {
             ("/store//customers", true),
             ("/auth//customer/emailpass/register", true),
             ("/auth/customer/google", false),
+            ("/auth/cust%20omer/google", false),
+            ("/auth/cust%20omer/emailpass", true),
+            // One of ours to who resolves, a provider of Medusa's to who does not.
+            ("/auth/x%2f..%2f..%2fstore/customers", true),
+            ("/store;x/customers;y%2fz", true),
         ] {
             assert_eq!(is_disguised(&routes, path), disguised, "{path}");
         }

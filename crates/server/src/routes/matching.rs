@@ -6,7 +6,7 @@ use cr_core::error::Error;
 use http::Method;
 
 use crate::query;
-use crate::routes::Route;
+use crate::routes::{OWNED_PROVIDERS, Route};
 
 /// The table, ready to be searched: static segments before `{…}`, otherwise in the order written, as Medusa sorts routes.
 pub struct Routes {
@@ -72,9 +72,11 @@ impl Routes {
             .find_map(|row| Some(Found { route: row.route, raw_params: row.fits(path)? }))
     }
 
-    /// Whether any method of a path is a row's.
+    /// Whether a path is answered here, whatever the method: a row fits, and no auth provider that is not ours is named.
     pub fn has(&self, path: &str) -> bool {
-        self.rows.iter().any(|row| row.fits(path).is_some())
+        let mut fitting =
+            self.rows.iter().filter_map(|row| Some(Found { route: row.route, raw_params: row.fits(path)? }));
+        fitting.any(|found| !found.names_other("auth_provider", &OWNED_PROVIDERS))
     }
 
     /// The methods of all rows that fit a path, as Express lists them for `OPTIONS`: `HEAD` follows `GET`.
