@@ -5,13 +5,13 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{codegen, command, tidy};
+use crate::{codegen, command, fuzz, tidy};
 
 /// One step: what is printed above it, and what it does.
 type Step = (&'static str, fn(&Path) -> Result<()>);
 
 /// The steps in order. The tests come last, so that their closing lines are what one reads at the end.
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     ("formatter", formatter),
     ("tidy", tidy::run),
     ("cargo-deny", deny),
@@ -19,6 +19,7 @@ const STEPS: [Step; 8] = [
     ("documentation of the crates", documentation),
     ("generated files", generated),
     ("packages of the tests that run Node", node_packages),
+    ("fuzzing, briefly", fuzz::briefly),
     ("tests", tests),
 ];
 

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask ci | tidy | codegen | bench | sbom`.
+//! The project's own commands: `cargo xtask ci | tidy | codegen | bench | fuzz | sbom`.
 //!
 //! `ci` is the one command that a contributor and the build machine run alike. The rules of the repository that no compiler
 //! knows are functions in [`tidy`], and tests as well, so that `cargo test` finds them. Nothing here is shipped, and no
@@ -10,6 +10,7 @@ mod bench;
 mod ci;
 mod codegen;
 mod command;
+mod fuzz;
 mod repository;
 mod sbom;
 mod tidy;
@@ -22,11 +23,12 @@ use anyhow::{Result, bail};
 const USAGE: &str = "\
 Usage: cargo xtask COMMAND
 
-  ci       formatter, clippy, cargo-deny, tidy, generated files, every test: what must pass before a push
+  ci       formatter, clippy, cargo-deny, tidy, generated files, some fuzzing, every test: what must pass before a push
   tidy     the rules of the repository alone (seconds)
   codegen  writes the generated files under docs/
   bench    builds the release program and prints how fast it is on this machine, beside its peers
   sbom     writes target/sbom/customer-registration.cdx.json, the bill of materials of the program (CycloneDX)
+  fuzz     feeds made-up input to what reads requests, tokens, templates and files: [--seconds N] [TARGET…]
 ";
 
 /// Runs the command that the first argument names.
@@ -53,6 +55,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["codegen"] => codegen::write(&root),
         ["sbom"] => sbom::write(&root),
         ["bench", flags @ ..] => bench::run(&root, flags),
+        ["fuzz", flags @ ..] => fuzz::run(&root, flags),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())

@@ -41,6 +41,22 @@ pub enum Algorithm {
     Argon2id,
 }
 
+/// What it takes to compare a password with a stored hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// Bytes of memory.
+    pub memory_bytes: u64,
+    /// How often all of that memory is gone through.
+    pub passes: u32,
+}
+
+/// What a stored hash asks for, whichever kind it is; `None` for one that [`HashPool::verify`] refuses.
+pub fn cost_of(stored: &str) -> Option<Cost> {
+    scrypt_kdf::ScryptHash::parse(stored)
+        .map(|hash| hash.cost())
+        .or_else(|| argon2id::Argon2Hash::parse(stored).map(|hash| hash.cost()))
+}
+
 /// What comparing a password with a stored hash tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {

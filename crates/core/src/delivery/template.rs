@@ -65,15 +65,35 @@ impl Templates {
     /// # Errors
     /// Every problem at once: a file that cannot be read, text that does not parse, a variable that its kind has not.
     pub fn load(options: &Options) -> Result<Self, Vec<TemplateProblem>> {
-        let mut templates = Self { html: Handlebars::new(), plain: Handlebars::new() };
-        templates.html.set_strict_mode(true);
-        templates.plain.set_strict_mode(true);
-        templates.plain.register_escape_fn(no_escape);
+        let mut templates = Self::none();
         let mut problems = Vec::new();
         for sources in all_sources(options) {
             templates.add(&sources, &mut problems);
         }
         if problems.is_empty() { Ok(templates) } else { Err(problems) }
+    }
+
+    /// One kind alone, with `source` as its subject, its mail and its text message: any text, judged as [`Templates::load`]
+    /// judges a file.
+    ///
+    /// # Errors
+    /// As [`Templates::load`].
+    pub fn of_source(kind: MessageKind, source: &str) -> Result<Self, Vec<TemplateProblem>> {
+        let mut templates = Self::none();
+        let mut problems = Vec::new();
+        for (name, html) in [("subject", false), ("mail", text::is_html(source)), ("phone", text::is_html(source))] {
+            templates.register(&form(kind, name), kind, name, source, html, &mut problems);
+        }
+        if problems.is_empty() { Ok(templates) } else { Err(problems) }
+    }
+
+    /// Without any template.
+    fn none() -> Self {
+        let mut templates = Self { html: Handlebars::new(), plain: Handlebars::new() };
+        templates.html.set_strict_mode(true);
+        templates.plain.set_strict_mode(true);
+        templates.plain.register_escape_fn(no_escape);
+        templates
     }
 
     /// The templates in use at this moment; a reload replaces them for messages to come.

@@ -8,6 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use zeroize::Zeroizing;
 
+use crate::password::Cost;
+
 /// What every hash of ours begins with.
 const PREFIX: &str = "$argon2id$v=19$";
 /// KiB of memory; OWASP's password storage cheat sheet (19 MiB, two passes, one lane).
@@ -59,6 +61,11 @@ impl Argon2Hash {
         let (most_memory, most_passes, most_lanes) = MOST;
         let bearable = memory_kib <= most_memory && passes <= most_passes && lanes <= most_lanes;
         bearable.then_some(Self { memory_kib, passes, lanes, salt, hash })
+    }
+
+    /// What Argon2id takes with these parameters.
+    pub(crate) fn cost(&self) -> Cost {
+        Cost { memory_bytes: u64::from(self.memory_kib) * 1024, passes: self.passes }
     }
 
     /// Whether new hashes cost the same.

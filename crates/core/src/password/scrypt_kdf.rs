@@ -8,7 +8,7 @@ use aws_lc_rs::{digest, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::password::HashParams;
+use crate::password::{Cost, HashParams};
 
 /// The first seven bytes: the format's name and its version.
 const MAGIC: [u8; 7] = *b"scrypt\0";
@@ -54,6 +54,11 @@ impl ScryptHash {
             .filter(|_| readable)
     }
 
+    /// What scrypt takes with these parameters.
+    pub(crate) fn cost(&self) -> Cost {
+        Cost { memory_bytes: memory_bytes(self.params), passes: self.params.p }
+    }
+
     /// Whether scrypt's answer, with the salt and the parameters of this hash, is that of the password that was hashed; compared
     /// in constant time.
     pub(crate) fn is_of(&self, derived: &[u8]) -> bool {
@@ -92,8 +97,12 @@ fn hmac_key(derived: &[u8]) -> Option<hmac::Key> {
 /// Whether a stored hash may make us work this much: log2 N 10 to 17, 64 MiB at most, p up to 4.
 fn is_bearable(params: HashParams) -> bool {
     let HashParams { log_n, r, p } = params;
-    let memory = (128 * u64::from(r)) << log_n.min(17);
-    (10..=17).contains(&log_n) && (1..=MAX_P).contains(&p) && r >= 1 && memory <= MAX_MEMORY_BYTES
+    (10..=17).contains(&log_n) && (1..=MAX_P).contains(&p) && r >= 1 && memory_bytes(params) <= MAX_MEMORY_BYTES
+}
+
+/// Bytes of scrypt's table; log2 N beyond 17 counts as 17.
+fn memory_bytes(params: HashParams) -> u64 {
+    (128 * u64::from(params.r)) << params.log_n.min(17)
 }
 
 #[cfg(test)]

@@ -3,12 +3,12 @@
 
 use std::cell::RefCell;
 
-use arbitrary::Arbitrary;
+use arbitrary::{Arbitrary, Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use scrypt_lanes::{Backend, Hasher, Job, Params};
 
 /// A job as the fuzzer makes it up.
-#[derive(Arbitrary, Debug)]
+#[derive(Debug)]
 struct Ingredients {
     password: Vec<u8>,
     salt: Vec<u8>,
@@ -16,14 +16,29 @@ struct Ingredients {
     output_bytes: u8,
 }
 
+// By hand: the macro has `syn` with features that would have all other macros of a workspace built once more.
+impl<'a> Arbitrary<'a> for Ingredients {
+    fn arbitrary(bytes: &mut Unstructured<'a>) -> Result<Self> {
+        let (kind, output_bytes) = bytes.arbitrary()?;
+        Ok(Self { password: bytes.arbitrary()?, salt: bytes.arbitrary()?, kind, output_bytes })
+    }
+}
+
 /// What happens in one run.
-#[derive(Arbitrary, Debug)]
+#[derive(Debug)]
 struct Run {
     backend: u8,
     kinds: [(u8, u8, u8); 2],
     jobs: Vec<Ingredients>,
     wipe: bool,
     release: bool,
+}
+
+impl<'a> Arbitrary<'a> for Run {
+    fn arbitrary(bytes: &mut Unstructured<'a>) -> Result<Self> {
+        let (backend, kinds, wipe, release) = bytes.arbitrary()?;
+        Ok(Self { backend, kinds, jobs: bytes.arbitrary()?, wipe, release })
+    }
 }
 
 thread_local! {
