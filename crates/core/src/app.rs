@@ -15,13 +15,17 @@ use crate::modules::rate_limit::channel_budget::BudgetAlarms;
 use crate::options::Options;
 use crate::password::HashPool;
 
-/// Where tests fail a workflow on purpose.
+/// Where tests fail a workflow or kill the process on purpose. It is called in a build with the feature `fault-points` alone, which
+/// `cr-testkit` asks for and no shipped program has.
 pub trait Faults: Send + Sync {
     /// Called at every step and commit.
     ///
     /// # Errors
     /// When the test wants this step to fail.
     fn reach(&self, step: &'static str) -> Result<(), Error>;
+
+    /// Called at points that are no step: there a process may die, and nothing can fail.
+    fn pass(&self, _point: &'static str) {}
 }
 
 /// What a step may use besides its transaction.
@@ -40,6 +44,37 @@ pub struct Shared {
     pub budget_alarms: BudgetAlarms,
     /// Only in tests.
     pub faults: Option<Arc<dyn Faults>>,
+}
+
+impl Shared {
+    /// A fault point that is a step or a commit.
+    ///
+    /// # Errors
+    /// Only when a test injected a failure at this step.
+    pub(crate) fn reach(&self, step: &'static str) -> Result<(), Error> {
+        self.injected_faults(step).map_or(Ok(()), |faults| faults.reach(step))
+    }
+
+    /// A fault point where nothing can fail, such as after a commit.
+    pub(crate) fn pass(&self, point: &'static str) {
+        if let Some(faults) = self.injected_faults(point) {
+            faults.pass(point);
+        }
+    }
+
+    /// What a test injected; nothing in a shipped program.
+    #[cfg(feature = "fault-points")]
+    fn injected_faults(&self, point: &'static str) -> Option<&dyn Faults> {
+        tracing::trace!("Fault point {point}");
+        self.faults.as_deref()
+    }
+
+    /// What a test injected; nothing in a shipped program.
+    #[cfg(not(feature = "fault-points"))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "the other form of it needs both")]
+    fn injected_faults(&self, _point: &'static str) -> Option<&dyn Faults> {
+        None
+    }
 }
 
 /// The running product. Cheap to clone.

@@ -29,10 +29,7 @@ impl Ctx {
     /// Only when a test injected a failure at this step.
     pub fn step(&self, id: &'static str) -> Result<(), Error> {
         tracing::debug!(step = id, "Step {id}");
-        match &self.shared.faults {
-            Some(faults) => faults.reach(id),
-            None => Ok(()),
-        }
+        self.shared.reach(id)
     }
 
     /// Random bytes of this operation.
@@ -47,6 +44,7 @@ impl Ctx {
     pub async fn commit(self) -> Result<(), Error> {
         self.step("commit")?;
         self.tx.commit().await?;
+        self.shared.pass("committed");
         self.shared.wake.notify_one();
         Ok(())
     }

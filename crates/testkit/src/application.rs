@@ -11,6 +11,7 @@ use cr_core::options::{
     Erasure, Identifier, Limits, NoticeSection, Options, OtpCharset, PasswordHash, PasswordPolicy, TemplateSource,
 };
 use cr_core::password::{Algorithm, HashParams, HashPool};
+use cr_db::Database;
 use secrecy::SecretString;
 use tokio::sync::Notify;
 
@@ -90,6 +91,20 @@ pub async fn application_hashing(
     faults: Option<Arc<dyn Faults>>,
     hashing: HashParams,
 ) -> App {
+    application_on(database.connect().await, options, env, faults, hashing)
+}
+
+/// The same on a database that is open already.
+///
+/// # Panics
+/// As [`application`].
+pub fn application_on(
+    database: Database,
+    options: Options,
+    env: Env,
+    faults: Option<Arc<dyn Faults>>,
+    hashing: HashParams,
+) -> App {
     let templates = Templates::load(&options).unwrap_or_else(|problems| panic!("{problems:?}"));
     let secret = SecretString::from("a secret of at least thirty-two bytes".to_owned());
     let shared = Shared {
@@ -102,5 +117,5 @@ pub async fn application_hashing(
         faults,
     };
     let hashes = Arc::new(HashPool::new(64, Algorithm::Scrypt(hashing)));
-    App::new(Arc::new(shared), database.connect().await, hashes)
+    App::new(Arc::new(shared), database, hashes)
 }

@@ -55,14 +55,20 @@ impl TestDatabase {
         Self::from_owned(postgres::create_empty().await)
     }
 
-    /// A PostgreSQL database with what another one has now, to which nobody may be connected.
+    /// A database with what another one has now, to which nobody may be connected.
     ///
     /// # Panics
-    /// On SQLite, whose file can be copied as it is.
+    /// When somebody is: then a part of it may still be in SQLite's log.
     pub async fn copy(&self) -> Self {
         match self {
             Self::Postgres { owner, .. } => Self::from_owned(owner.copy().await),
-            Self::Sqlite { url, .. } => panic!("{url} is a file"),
+            Self::Sqlite { folder, .. } => {
+                let copy = Self::empty_sqlite();
+                let Self::Sqlite { folder: target, .. } = &copy else { return copy };
+                assert!(!folder.path().join("test.db-wal").exists(), "somebody is connected");
+                std::fs::copy(folder.path().join("test.db"), target.path().join("test.db")).unwrap();
+                copy
+            }
         }
     }
 

@@ -1,10 +1,13 @@
-//! Failure on purpose: the recorder of a workflow's steps, which fails the one it is told to.
+//! Failure on purpose: the recorder of a workflow's steps, which fails the one it is told to, and the order to a process to kill
+//! itself at a point.
 
 use std::error::Error as _;
+use std::io::Write as _;
 use std::sync::{Arc, Mutex};
 
 use cr_core::app::Faults;
 use cr_core::error::Error;
+use rustix::process::{Signal, getpid, kill_process};
 
 /// What the log of an injected failure says before the step's name.
 const INJECTED: &str = "injected at ";
@@ -50,5 +53,67 @@ impl Faults for StepFaults {
         let fails = state.fails_at == Some(state.reached.len());
         state.reached.push(step);
         if fails { Err(Error::internal(format!("{INJECTED}{step}"))) } else { Ok(()) }
+    }
+}
+
+/// What a process prints before it kills itself, followed by the point's name.
+pub const KILLED_AT: &str = "killed at ";
+
+/// Kills its own process at a fault point, as `kill -9` would: no destructor runs, no connection is closed in order.
+pub struct KillAt {
+    /// `None`: any point counts.
+    point: Option<String>,
+    /// Which of the hits is the last, from 1.
+    hit: usize,
+    reached: Mutex<Reached>,
+}
+
+/// Where a process has been.
+#[derive(Default)]
+struct Reached {
+    points: Vec<&'static str>,
+    hits: usize,
+}
+
+impl KillAt {
+    /// Reads an order: a point and a hit, such as `commit:2`; `any` counts all points. An empty text lets the process live.
+    ///
+    /// # Panics
+    /// When it is no order.
+    pub fn read(order: &str) -> Arc<Self> {
+        let (point, hit) = order.split_once(':').unwrap_or(("any", "0"));
+        let point = (point != "any").then(|| point.to_owned());
+        Arc::new(Self { point, hit: hit.parse().unwrap(), reached: Mutex::default() })
+    }
+
+    /// The points since the last call, in order.
+    pub fn take_reached(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.reached.lock().unwrap().points)
+    }
+
+    /// Counts a point; at the one of the order the process ends.
+    fn count(&self, point: &'static str) {
+        let mut reached = self.reached.lock().unwrap();
+        reached.points.push(point);
+        if self.point.as_ref().is_some_and(|wanted| wanted != point) {
+            return;
+        }
+        reached.hits += 1;
+        if reached.hits == self.hit {
+            let mut out = std::io::stdout().lock();
+            writeln!(out, "{KILLED_AT}{point}").and_then(|()| out.flush()).unwrap();
+            kill_process(getpid(), Signal::KILL).unwrap();
+        }
+    }
+}
+
+impl Faults for KillAt {
+    fn reach(&self, step: &'static str) -> Result<(), Error> {
+        self.count(step);
+        Ok(())
+    }
+
+    fn pass(&self, point: &'static str) {
+        self.count(point);
     }
 }

@@ -37,7 +37,7 @@ pub mod webhook_sink;
 
 pub use chaos_proxy::{ChaosProxy, Way};
 pub use database::{Held, TestDatabase};
-pub use faults::StepFaults;
+pub use faults::{KillAt, StepFaults};
 pub use frozen::{Frozen, START, seeded};
 pub use medusa::{Stage, add_plugin, medusa_database, plugin_database};
 pub use postgres::pair::PostgresPair;

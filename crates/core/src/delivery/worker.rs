@@ -165,7 +165,9 @@ impl Inner {
                 claimed.extend(cr_outbox::claim(&mut tx, now, now.plus_seconds(LEASE_SECONDS), lane, limit).await?);
             }
         }
+        self.app.shared.pass("claim-messages");
         tx.commit().await?;
+        self.app.shared.pass("messages-claimed");
         Ok(claimed)
     }
 
@@ -249,7 +251,10 @@ impl Inner {
             created_at: message.created_at,
             now,
         };
-        tokio::time::timeout(SEND_TIMEOUT, provider.send(outgoing)).await.unwrap_or(Err(Failure::Timeout))
+        self.app.shared.pass("send-message");
+        let sent = tokio::time::timeout(SEND_TIMEOUT, provider.send(outgoing)).await.unwrap_or(Err(Failure::Timeout));
+        self.app.shared.pass("message-sent");
+        sent
     }
 
     /// Writes what came of an attempt. False: the lease ran out and the row is another worker's.
@@ -271,7 +276,9 @@ impl Inner {
                 }
             }
         };
+        self.app.shared.pass("settle-message");
         tx.commit().await?;
+        self.app.shared.pass("message-settled");
         if settled {
             self.report(message, outcome, now);
         }
@@ -314,7 +321,9 @@ impl Inner {
         let pruned = async {
             let mut tx = self.app.db.begin().await?;
             let rows = cr_outbox::prune(&mut tx, now.plus_seconds(-KEEP_DAYS * 86_400), PRUNE_ROWS).await?;
+            self.app.shared.pass("prune-messages");
             tx.commit().await?;
+            self.app.shared.pass("messages-pruned");
             Ok::<_, Error>(rows)
         };
         match pruned.await {

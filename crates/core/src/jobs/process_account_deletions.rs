@@ -46,6 +46,7 @@ pub async fn run(
 ) -> Result<Report, Error> {
     let mut report = Report { due: count_due(app).await?, ..Report::default() };
     progress(&report);
+    app.shared.pass("job-begun");
     let mut after = (Timestamp::from_millis(0).unwrap_or(app.shared.env.clock.now()), String::new());
     while report.due > 0 && !stop.is_cancelled() {
         let mut cx = app.begin().await?;
@@ -57,6 +58,7 @@ pub async fn run(
             break;
         }
         after = last;
+        app.shared.pass("batch-taken");
         match erase_all(cx, &batch).await {
             Ok(()) => report.completed += u64::try_from(batch.len()).unwrap_or(0),
             Err(error) => {
@@ -65,6 +67,7 @@ pub async fn run(
             }
         }
         progress(&report);
+        app.shared.pass("batch-ended");
     }
     Ok(report)
 }

@@ -20,7 +20,9 @@ pub async fn run(app: &App) -> Result<u64, Error> {
         let codes = otp_verification::prune(&mut tx, now.plus_seconds(-KEEP_HOURS * 3600)).await?;
         let counters = cr_limit::prune(&mut tx, now).await?;
         let tokens = cr_reset_token::prune(&mut tx, now).await?;
+        app.shared.pass("prune-expired");
         tx.commit().await?;
+        app.shared.pass("expired-pruned");
         let batch = codes + counters + tokens;
         total += batch;
         if batch == 0 {

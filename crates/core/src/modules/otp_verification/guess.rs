@@ -34,7 +34,9 @@ pub async fn take(app: &App, token: &str, guess: &str, kind: OtpKind) -> Result<
     if rate_limit::take(&mut tx, "wrongCodes", &wrong_codes_subject(&otp), limit, now).await?.is_some() {
         return Err(locked());
     }
+    app.shared.pass("count-guess");
     tx.commit().await?;
+    app.shared.pass("guess-counted");
     let guess = code::normalise(guess, app.shared.options.otp_charset);
     if app.shared.keys.code_matches(otp.id.as_str(), &guess, &otp.hashed_code) {
         Ok(otp)
