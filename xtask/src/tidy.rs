@@ -5,6 +5,7 @@
 
 mod arrows;
 mod documentation;
+mod fault_points;
 mod functions;
 mod links;
 mod migrations;
@@ -22,8 +23,9 @@ use anyhow::{Result, bail};
 type Rule = (&'static str, fn(&Path) -> Result<Vec<String>>);
 
 /// Every rule.
-const RULES: [Rule; 15] = [
+const RULES: [Rule; 16] = [
     ("dependencies between crates follow the arrows", arrows::check),
+    ("no shipped program has fault points", fault_points::check),
     ("the route table and the files under api/ are the same", routes::check),
     ("nothing is served past the route table", routes::check_declared),
     ("docs/API.md names every route", routes::check_document),
