@@ -165,12 +165,17 @@ impl TestDatabase {
                 "select table_name as name from information_schema.tables where table_schema = 'public' order by table_name"
             }
         };
-        let mut names: Vec<_> =
-            self.rows(tables).await.iter().map(|row| row.get("name").unwrap().as_str().unwrap().to_owned()).collect();
+        let mut connection = self.open().await;
+        let mut names: Vec<_> = connection
+            .rows(tables)
+            .await
+            .iter()
+            .map(|row| row.get("name").unwrap().as_str().unwrap().to_owned())
+            .collect();
         names.sort();
         let mut dump = String::new();
         for name in names.iter().filter(|name| *name != "cr_migrations" && !except.contains(&name.as_str())) {
-            let rows = self.rows(&format!("select * from \"{name}\"")).await;
+            let rows = connection.rows(&format!("select * from \"{name}\"")).await;
             let mut lines: Vec<_> = rows.into_iter().map(|row| sorted(row).to_string()).collect();
             lines.sort();
             writeln!(dump, "{name}").unwrap();
@@ -178,6 +183,7 @@ impl TestDatabase {
                 writeln!(dump, " {line}").unwrap();
             }
         }
+        connection.close().await;
         dump
     }
 

@@ -8,6 +8,7 @@ mod deletion;
 mod erasure;
 mod invariant;
 mod job;
+mod kill;
 mod passwords;
 mod proof;
 mod races;
