@@ -26,6 +26,7 @@ use cr_types::ids::CustomerId;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::SECRET;
@@ -247,10 +248,12 @@ async fn deliver(app: &App, sink: &str) -> Result<(), Error> {
     let providers = Providers::build(&[posts]).and_then(|all| all.with_events(&app.shared.options.event_webhooks));
     let providers = providers.unwrap_or_else(|problems| panic!("{problems:?}"));
     let stop = CancellationToken::new();
-    let worker = tokio::spawn(Worker::new(app.clone(), providers, RetryPolicy::default()).run(stop.clone()));
+    let mut worker = JoinSet::new();
+    worker.spawn(Worker::new(app.clone(), providers, RetryPolicy::default()).run(stop.clone()));
     while outbox::look(&app.db, 1).await?.0.pending > 0 {
         tokio::time::sleep(LOOK).await;
     }
     stop.cancel();
-    worker.await.map_err(Error::internal)
+    worker.join_all().await;
+    Ok(())
 }

@@ -126,9 +126,8 @@ impl Process {
         let mut said = String::new();
         loop {
             let mut line = String::new();
-            if self.from.read_line(&mut line).unwrap() == 0 {
-                panic!("it ended without being told to: {:?}\n{deed:?}\n{said}", self.child.wait());
-            }
+            let length = self.from.read_line(&mut line).unwrap();
+            assert!(length > 0, "it ended without being told to: {:?}\n{deed:?}\n{said}", self.child.wait());
             // The test runner writes the name of the test before the first of them, on the same line.
             if let Some((_, answer)) = line.split_once(ANSWER) {
                 let answer: Answer = serde_json::from_str(answer).unwrap();

@@ -138,7 +138,7 @@ impl Story {
         let new = format!("Passw0rd-{}", self.new_name());
         let (id, token, old) = (person.id.clone(), person.token.clone(), person.password.clone());
         life.insist(&Deed::ChangePassword { id, token, old, new: new.clone() }, "Invalid password");
-        self.has_new_password(life, person, new);
+        Self::has_new_password(life, person, new);
     }
 
     /// A new password for a link.
@@ -148,11 +148,11 @@ impl Story {
         life.deliver();
         let reset = life.letter("password_reset", &email, "token");
         life.insist(&Deed::CompletePasswordReset { email, reset, password: new.clone() }, "Invalid token");
-        self.has_new_password(life, person, new);
+        Self::has_new_password(life, person, new);
     }
 
     /// Everybody is told once, the old password is over, the new one logs in.
-    fn has_new_password(&mut self, life: &mut Life<'_>, person: &mut Person, new: String) {
+    fn has_new_password(life: &mut Life<'_>, person: &mut Person, new: String) {
         life.happened("password_changed_notice", &person.id, Self::proven(person));
         let (email, password) = (person.email.clone(), std::mem::replace(&mut person.password, new));
         life.is_refused(&Deed::Login { email, password });
