@@ -1,4 +1,4 @@
-//! The bill of materials of what is shipped: every crate in the program, with version, licence and checksum, as CycloneDX.
+//! The bill of materials of what is shipped: every crate in the program, with version, licence and checksum, as `CycloneDX`.
 
 use std::fs;
 use std::path::Path;

@@ -30,12 +30,12 @@ fn main() -> Result<(), Error> {
 fn work(span: Duration) -> Result<f64, Error> {
     let mut hasher = Hasher::new();
     hash_all_lanes(&mut hasher)?;
-    let (start, mut hashes) = (Instant::now(), 0_u32);
+    let (start, mut count) = (Instant::now(), 0_u32);
     while start.elapsed() < span {
         hash_all_lanes(&mut hasher)?;
-        hashes += u32::try_from(hasher.lanes()).unwrap_or(1);
+        count += u32::try_from(hasher.lanes()).unwrap_or(1);
     }
-    Ok(f64::from(hashes) / start.elapsed().as_secs_f64())
+    Ok(f64::from(count) / start.elapsed().as_secs_f64())
 }
 
 /// One password a lane.

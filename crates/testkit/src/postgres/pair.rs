@@ -38,7 +38,7 @@ impl PostgresPair {
         let folder = Folder { path: data.path().to_owned(), account: (user == 0).then(Account::find) };
         let pair = Self { folder, primary: free_port(), standby: free_port(), _data: data };
         pair.make();
-        let mut connection = PgConnection::connect(&pair.url(pair.primary, "postgres")).await.unwrap();
+        let mut connection = PgConnection::connect(&url(pair.primary, "postgres")).await.unwrap();
         for sql in
             ["create database shop", "alter system set synchronous_standby_names = '*'", "select pg_reload_conf()"]
         {
@@ -99,18 +99,13 @@ impl PostgresPair {
 
     /// The database as the primary has it.
     pub fn primary_url(&self) -> String {
-        self.url(self.primary, NAME)
+        url(self.primary, NAME)
     }
 
     /// The database as the standby has it; dropped with the value, so the standby must be promoted before.
     pub fn standby_database(&self) -> TestDatabase {
-        let (server, url) = (self.url(self.standby, "postgres"), self.url(self.standby, NAME));
+        let (server, url) = (url(self.standby, "postgres"), url(self.standby, NAME));
         TestDatabase::from_owned(Owned { server, name: NAME.to_owned(), url })
-    }
-
-    /// The address of a database of one of them.
-    fn url(&self, port: u16, database: &str) -> String {
-        format!("postgres://postgres@127.0.0.1:{port}/{database}")
     }
 
     /// `kill -9` for the primary and every process of its: it takes no leave from anybody.
@@ -140,6 +135,11 @@ impl Drop for PostgresPair {
             self.folder.run("pg_ctl", &["stop", "--mode=immediate", "-D", path_text(&data)], false);
         }
     }
+}
+
+/// The address of a database on one of them.
+fn url(port: u16, database: &str) -> String {
+    format!("postgres://postgres@127.0.0.1:{port}/{database}")
 }
 
 /// A port that nobody had a moment ago.
