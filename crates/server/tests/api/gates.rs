@@ -128,7 +128,7 @@ struct Target {
 
 impl Target {
     /// What it answers to one kind of credential.
-    fn verdict(&self, verdicts: &Verdicts) -> Verdict {
+    fn verdict(&self, verdicts: Verdicts) -> Verdict {
         match self.gate {
             Gate::Public if self.path.ends_with("/update") => verdicts.update,
             Gate::Public => Ignored,
@@ -193,7 +193,7 @@ cr_testkit::both! {
             for credential in std::iter::once(&nobody).chain(&credentials) {
                 let said = target.ask(&server, credential).await;
                 let what = format!("{} at {} {}", credential.name, target.method, target.path);
-                let expected = match target.verdict(&credential.verdicts) {
+                let expected = match target.verdict(credential.verdicts) {
                     Leaving if !target.during_deletion => LEAVING,
                     Foreign if target.method != Method::GET => FOREIGN,
                     In | Leaving | Foreign => {

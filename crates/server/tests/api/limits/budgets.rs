@@ -3,7 +3,7 @@
 use cr_testkit::TestDatabase;
 use serde_json::json;
 
-use crate::stage::{EMAIL, PHONE, reset_token, stage, told, verified};
+use crate::stage::{EMAIL, PHONE, stage, told, verified};
 use crate::support::TestServer;
 
 const SEND: &str = "/store/customers/otp/send";
