@@ -4,4 +4,5 @@
 mod copy;
 mod cr_outbox;
 mod migrate;
+mod plans;
 mod statements;

@@ -1,0 +1,85 @@
+//! No statement goes through a whole table: each is found in the source, and the database is asked how it would run it.
+//!
+//! The tables are empty, so PostgreSQL is told to avoid sequential scans: one that is left has no index to go by. What may scan is
+//! listed with the reason; a name on the list that does not scan any more fails, too.
+
+mod source;
+
+use cr_testkit::connection::TestConnection;
+use sqlx::Row as _;
+
+use self::source::{Statement, statements};
+
+/// Statements that may go through a table, and why.
+const MAY_SCAN: [(&str, &str); 7] = [
+    ("cr_outbox::CLAIM_SQLITE", "only what it has just found to be due"),
+    ("cr_outbox::PRUNE", "once an hour, by the worker"),
+    ("cr_outbox::LIST_DEAD", "an operator's command"),
+    ("cr_outbox::REVIVE", "an operator's command"),
+    ("cr_outbox::SUMMARISE", "an operator's command"),
+    ("cr_reset_token::PRUNE", "once an hour, and holds no more than the links of a quarter of an hour"),
+    ("medusa_tables::HAS_SQLITE", "the list of tables, when the file is opened"),
+];
+
+/// Models of tables that Medusa's own migrations make, with Medusa's indexes.
+const MEDUSAS: [&str; 3] = ["auth_mfa_factor::", "auth_verification::", "customer_group_customer::"];
+
+/// The plan of a statement, a line a step.
+async fn plan(connection: &mut TestConnection, statement: &Statement) -> Vec<String> {
+    match connection {
+        TestConnection::Sqlite(connection) => {
+            let sql = format!("explain query plan {}", statement.sql);
+            let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_all(connection).await.unwrap();
+            rows.iter().map(|row| row.get::<String, _>("detail")).collect()
+        }
+        TestConnection::Postgres(connection) => {
+            let nulls = vec!["null"; statement.parameters].join(", ");
+            let values = if nulls.is_empty() { String::new() } else { format!("({nulls})") };
+            let sql = format!("prepare it as {}; explain (costs off) execute it{values}; deallocate it", statement.sql);
+            let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_all(connection).await;
+            let rows = rows.unwrap_or_else(|error| panic!("{}: {error}\n{}", statement.name, statement.sql));
+            rows.iter().map(|row| row.get::<String, _>(0)).collect()
+        }
+    }
+}
+
+/// The steps of a plan that go through a whole table.
+fn scans(plan: &[String]) -> Vec<&String> {
+    let is_scan = |step: &&String| {
+        let step = step.trim_start().trim_start_matches("-> ").trim_start();
+        let is_sqlite = step.starts_with("SCAN ") && !step.contains(" USING ") && !step.contains("json_each");
+        let is_postgres = step.contains("Seq Scan on ");
+        (is_sqlite && step != "SCAN CONSTANT ROW") || is_postgres
+    };
+    plan.iter().filter(is_scan).collect()
+}
+
+cr_testkit::both! {
+    async fn no_statement_goes_through_a_whole_table(test: TestDatabase) {
+        let mut connection = test.open().await;
+        let is_postgres = matches!(connection, TestConnection::Postgres(_));
+        if is_postgres {
+            connection.try_sql("set enable_seqscan = off; set plan_cache_mode = force_generic_plan").await.unwrap();
+        }
+        let other = if is_postgres { "_SQLITE" } else { "_POSTGRES" };
+        let all = statements();
+        let (mut looked_at, mut wrong, mut scanning) = (0, Vec::new(), Vec::new());
+        let is_ours = |it: &&Statement| !MEDUSAS.iter().any(|model| it.name.starts_with(model));
+        for statement in all.iter().filter(|it| !it.name.ends_with(other)).filter(is_ours) {
+            let plan = plan(&mut connection, statement).await;
+            looked_at += 1;
+            let scans = scans(&plan);
+            if scans.is_empty() {
+                continue;
+            }
+            scanning.push(statement.name.as_str());
+            if !MAY_SCAN.iter().any(|(name, _)| *name == statement.name) {
+                wrong.push(format!("{}: {scans:?}\n  {}", statement.name, statement.sql));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        let expected = MAY_SCAN.iter().map(|(name, _)| *name).filter(|name| !name.ends_with(other));
+        assert_eq!(scanning, expected.collect::<Vec<_>>(), "what scans, and what may");
+        assert!(looked_at > 80, "only {looked_at} statements were found in the source");
+    }
+}
