@@ -15,26 +15,36 @@ pub fn judged(path: &str) -> String {
         let trimmed = path.trim_end_matches('/');
         return if trimmed.is_empty() { "/".to_owned() } else { trimmed.to_ascii_lowercase() };
     }
-    resolved(path).0
-}
-
-/// The same, and whether the path lay below `/store` at any moment on the way.
-fn resolved(path: &str) -> (String, bool) {
     let mut segments: Vec<String> = Vec::new();
-    let mut passes_store = false;
-    let decoded = decoded(path).replace('\\', "/").to_lowercase();
-    for segment in decoded.split('/') {
-        // What stands after a semicolon is a parameter to some, and nothing to others.
-        match segment.split(';').next().unwrap_or_default().trim() {
+    for segment in lax_segments(path) {
+        match segment.as_str() {
             "" | "." => {}
             ".." => {
                 segments.pop();
             }
-            plain => segments.push(plain.to_owned()),
+            _ => segments.push(segment),
         }
-        passes_store |= segments.first().is_some_and(|first| first == "store");
     }
-    (format!("/{}", segments.join("/")), passes_store)
+    format!("/{}", segments.join("/"))
+}
+
+/// The segments of a path, cut wherever any reader may cut; dot segments are still there, and of what is only a parameter or a
+/// blank an empty text.
+fn lax_segments(path: &str) -> Vec<String> {
+    let decoded = decoded(path).replace('\\', "/").to_lowercase();
+    // What stands after a semicolon is a parameter to some, and nothing to others.
+    let plain = |segment: &str| segment.split(';').next().unwrap_or_default().trim().to_owned();
+    decoded.split('/').filter(|segment| !segment.is_empty()).map(plain).collect()
+}
+
+/// Whether readers may come to other segments than those between the slashes: they resolve dots or not, before decoding or
+/// after it, merge empty segments or take them for some, drop parameters, turn back slashes. All that they do is to leave out
+/// segments, so whoever allows for any of them to be left out allows for every reader.
+fn is_bent(path: &str) -> bool {
+    let decoded = decoded(path);
+    let has_dots = || lax_segments(path).iter().any(|segment| matches!(segment.as_str(), "." | ".."));
+    let slashes = |text: &str| text.matches('/').count();
+    decoded.contains(['\\', ';']) || decoded.contains("//") || slashes(&decoded) != slashes(path) || has_dots()
 }
 
 /// Percent-decoded twice, for whoever does it once more behind us; bytes that are no text become replacement characters.
@@ -56,31 +66,31 @@ fn percent_decoded(bytes: &[u8]) -> Vec<u8> {
     decoded
 }
 
-/// Whether a path only looks as if it were not ours: read laxly, it is one of our own routes. Such a request would reach the
-/// upstream's own version of the route, around ours.
+/// Whether a path only looks as if it were not ours: to some reader it may be one of our own routes. Such a request would reach
+/// the upstream's own version of the route, around ours.
 pub fn is_disguised(routes: &Routes, path: &str) -> bool {
-    !is_plain(path) && readings(path).iter().any(|(reading, _)| routes.has(reading))
-}
-
-/// What [`resolved`] makes of a path, and of the same without its parameters, which a servlet takes off before it decodes.
-fn readings(path: &str) -> [(String, bool); 2] {
-    let bare: Vec<&str> = path.split('/').map(|segment| segment.split(';').next().unwrap_or_default()).collect();
-    [resolved(path), resolved(&bare.join("/"))]
+    !is_plain(path) && (routes.has(&judged(path)) || (is_bent(path) && routes.has_among(&lax_segments(path))))
 }
 
 /// The namespace that a path lies in, whoever reads it: a server that resolves dot segments, or one that takes them for a
-/// parameter. Where one reader sees the store, its rules hold.
+/// parameter. Where one reader may see the store, its rules hold.
 pub fn namespace(path: &str) -> Namespace {
     let plain = Namespace::of(path);
     if plain == Namespace::Store || is_plain(path) {
         return plain;
     }
-    let readings = readings(path);
-    let sees = |seen| plain == seen || readings.iter().any(|(reading, _)| Namespace::of(reading) == seen);
-    if readings.iter().any(|(_, passes_store)| *passes_store) {
-        return Namespace::Store;
+    let segments = lax_segments(path);
+    let most = if is_bent(path) { segments.len() } else { 1 };
+    let may_be = |name: &str| segments.iter().filter(|part| !part.is_empty()).take(most).any(|part| part == name);
+    if may_be("store") {
+        Namespace::Store
+    } else if may_be("admin") || plain == Namespace::Admin {
+        Namespace::Admin
+    } else if may_be("auth") {
+        Namespace::Auth
+    } else {
+        plain
     }
-    [Namespace::Admin, Namespace::Auth].into_iter().find(|namespace| sees(*namespace)).unwrap_or(plain)
 }
 
 #[cfg(test)]
@@ -148,6 +158,16 @@ mod tests {
             // One of ours to who resolves, a provider of Medusa's to who does not.
             ("/auth/x%2f..%2f..%2fstore/customers", true),
             ("/store;x/customers;y%2fz", true),
+            // RFC 3986 knows empty segments, and merges none.
+            ("/store//../customers", true),
+            ("/admin/account-deletion-requests///..", true),
+            ("/store/x/..;/../../customers", true),
+            ("/store/a%5cb/../customers", true),
+            ("//auth/a%2fb/emailpass", true),
+            ("/%61uth/;customer/phonepass", true),
+            ("/store/products/caf%C3%A9", false),
+            ("/store/files/a%2Fb", false),
+            ("//auth/customer/google", false),
         ] {
             assert_eq!(is_disguised(&routes, path), disguised, "{path}");
         }

@@ -79,6 +79,14 @@ impl Routes {
         fitting.any(|found| !found.names_other("auth_provider", &OWNED_PROVIDERS))
     }
 
+    /// Whether the segments of one of our routes are among these in their order, whatever else is before, between and after them.
+    pub fn has_among(&self, parts: &[String]) -> bool {
+        self.rows.iter().filter(|row| !row.segments.is_empty()).any(|row| {
+            let mut rest = parts.iter();
+            row.segments.iter().all(|segment| rest.any(|part| segment.may_be(part)))
+        })
+    }
+
     /// The methods of all rows that fit a path, as Express lists them for `OPTIONS`: `HEAD` follows `GET`.
     pub fn methods(&self, path: &str) -> Vec<&'static str> {
         let mut methods = Vec::new();
@@ -88,6 +96,17 @@ impl Routes {
             methods.extend(more.iter().filter(|method| !methods.contains(*method)).copied().collect::<Vec<_>>());
         }
         methods
+    }
+}
+
+impl Segment {
+    /// Whether a part of a path, decoded and in lower case, may be meant by this; an auth provider is one of ours.
+    fn may_be(self, part: &str) -> bool {
+        match self {
+            Self::Static(text) => text.eq_ignore_ascii_case(part),
+            Self::Parameter("auth_provider") => OWNED_PROVIDERS.contains(&part),
+            Self::Parameter(_) => true,
+        }
     }
 }
 
