@@ -179,12 +179,17 @@ async fn send(method: Method, target: Uri, headers: HeaderMap, bytes: &[u8]) {
         Ok(params) => params,
         Err(error) => return judge(&error),
     };
+    let query = query::parse(target.query().unwrap_or_default());
+    if query.iter().any(|(key, value)| key.contains('\0') || json::has_nul(value)) {
+        // Refused before any handler sees it.
+        return;
+    }
     let call = Call {
         state: Arc::clone(state),
         route: Some(found.route),
         method,
         path: path.clone(),
-        query: query::parse(target.query().unwrap_or_default()),
+        query,
         target,
         params,
         body: read,
