@@ -54,12 +54,15 @@ fn documentation(root: &Path) -> Result<()> {
     command::run(root, command::CARGO, &["doc", "--workspace", "--no-deps", "--locked", "--quiet", "--config", strict])
 }
 
-/// Licences, sources and banned or doubled crates. Advisories need a download and are not asked here.
+/// Licences, sources and banned or doubled crates, those of the fuzz targets too. Advisories need a download and are not asked here.
 fn deny(root: &Path) -> Result<()> {
     if !command::exists("cargo-deny") {
         bail!("cargo-deny is missing: `cargo install --locked cargo-deny --version 0.20.2`");
     }
-    command::run(root, command::CARGO, &["deny", "--locked", "check", "bans", "licenses", "sources"])
+    let check = ["check", "bans", "licenses", "sources"];
+    command::run(root, command::CARGO, &[&["deny", "--locked"], check.as_slice()].concat())?;
+    let fuzz = ["deny", "--locked", "--manifest-path", "fuzz/Cargo.toml", "--config", "deny.toml"];
+    command::run(root, command::CARGO, &[fuzz.as_slice(), check.as_slice()].concat())
 }
 
 /// Fails when a committed file is not what its source makes.
