@@ -65,7 +65,7 @@ impl TestConnection {
     ///
     /// # Panics
     /// When the database refuses a row.
-    pub(crate) async fn insert_numbered(&mut self, table: &str, values: &str, numbers: &RangeInclusive<u32>) {
+    pub async fn insert_numbered(&mut self, table: &str, values: &str, numbers: &RangeInclusive<u32>) {
         let sql = format!(
             "insert into {table} with recursive n (i) as (select {} union all select i + 1 from n where i < {}) \
              select {values} from n",

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
@@ -46,10 +45,9 @@ async fn compare(bench: &mut Bench, name: &str, our_url: &str, their_url: &str) 
     // The first start makes the tables.
     drop(Program::start(&recipe).await?);
     let theirs = Program::start(&recipe).await?;
-    tokio::time::sleep(Duration::from_secs(2)).await;
     let millis = theirs.first_answer.as_secs_f64() * 1000.0;
     bench.report.note("better-auth: start to first answer", &format!("{millis:.0} ms"));
-    bench.report.note("better-auth: idle memory", &format!("{:.1} MiB", theirs.resident_mib()?));
+    bench.report.note("better-auth: idle memory", &format!("{:.1} MiB", theirs.idle_mib().await?));
     let shop = Shop::new(our_url, &bench.scratch, &bench.program("customer-registration"))?;
     shop.migrate()?;
     let ours = Program::start(&shop.server).await?;

@@ -41,8 +41,7 @@ pub(super) async fn measure(bench: &mut Bench, place: &Place<'_>) -> Result<()> 
     shop.migrate()?;
     starts(bench, place, &shop.server).await?;
     let server = Program::start(&shop.server).await?;
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    bench.report.goal(&format!("idle memory, {}", place.name), Goal::AtMost(20.0), server.resident_mib()?, " MiB");
+    bench.report.goal(&format!("idle memory, {}", place.name), Goal::AtMost(20.0), server.idle_mib().await?, " MiB");
     let token = shop.open(server.address).await?;
     let me = fixed(client::request("GET", "/store/customers/me", Some(&token), None));
 

@@ -83,6 +83,15 @@ impl Program {
         resident_mib(self.child.id())
     }
 
+    /// Memory that it holds once what a start leaves behind is done, in MiB: two seconds from now.
+    ///
+    /// # Errors
+    /// As [`Self::resident_mib`].
+    pub(crate) async fn idle_mib(&self) -> Result<f64> {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        self.resident_mib()
+    }
+
     /// The most memory that it held so far, in MiB.
     ///
     /// # Errors

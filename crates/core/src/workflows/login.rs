@@ -57,7 +57,9 @@ pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
     let whose = input.address.as_deref().unwrap_or_default();
     let judged = match authenticate(app, whose, &identifier, input.password, now).await {
         Err(error) => {
-            login_failures::release(app, &attempt, now).await?;
+            if let Err(kept) = login_failures::release(app, &attempt, now).await {
+                tracing::warn!(error = %kept, "An attempt to log in that was not judged counts as a failure");
+            }
             return Err(error);
         }
         Ok(judged) => judged,

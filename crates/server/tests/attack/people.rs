@@ -80,13 +80,7 @@ pub(crate) async fn fill(database: &TestDatabase, numbers: RangeInclusive<u32>, 
     }
     let mut connection = database.open().await;
     for (table, values) in statements {
-        let sql = format!(
-            "insert into {table} with recursive n (i) as (select {} union all select i + 1 from n where i < {}) \
-             select {values} from n",
-            numbers.start(),
-            numbers.end(),
-        );
-        connection.try_sql(&sql).await.unwrap_or_else(|error| panic!("{error:?}\n{sql}"));
+        connection.insert_numbered(table, &values, &numbers).await;
     }
     connection.close().await;
 }
