@@ -36,6 +36,8 @@ const STATES: [(&str, u32, Option<Standing>); 5] = [
     ("leaving", 3_001, Some(Standing::Leaving)),
     ("deleted", 4_001, Some(Standing::Deleted)),
 ];
+/// The first number of the customers who keep a server busy.
+const OTHERS: u32 = 6_001;
 
 /// A route that must not tell, and how it is asked about a number.
 pub(crate) struct Door {
@@ -103,6 +105,7 @@ async fn stage(database: &TestDatabase) -> Arc<Shop> {
             fill(database, first..=first + EACH - 1, standing).await;
         }
     }
+    fill(database, OTHERS..=OTHERS + EACH - 1, Standing::Proven).await;
     give_passwords(&shop, database).await;
     analyze(database).await;
     shop
