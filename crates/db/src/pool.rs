@@ -1,20 +1,23 @@
 //! Connections: on SQLite one writer and a few readers of one WAL file, on PostgreSQL a pool.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, PgConnection, PgPool, Sqlite, SqlitePool, Transaction};
+use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, SqlitePool};
 
 use crate::error::DbError;
 use crate::held::{Held, PATIENCE};
 use crate::models::medusa_tables::{self, MedusaTables};
 use crate::tx::Tx;
-use crate::writer::Writer;
+use crate::writer::{Alone, Writers};
 
 /// Seconds to wait for a free connection before the request is answered 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// A connection to PostgreSQL that rested no longer is used without asking whether it is well: it was asked when it came back.
+const FRESH: Duration = Duration::from_secs(1);
 /// Milliseconds that SQLite waits for another process's write lock.
 const SQLITE_BUSY: Duration = Duration::from_secs(5);
 /// PostgreSQL ends a statement, and a transaction left open, after these many milliseconds.
@@ -62,7 +65,7 @@ pub struct Database {
 
 #[derive(Clone)]
 enum Pools {
-    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    Sqlite { writers: Arc<Writers>, readers: SqlitePool },
     Postgres(PgPool),
 }
 
@@ -95,15 +98,7 @@ impl Database {
             .foreign_keys(true)
             .busy_timeout(SQLITE_BUSY)
             .disable_statement_logging();
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .min_connections(1)
-            .acquire_timeout(Duration::from_secs(30))
-            .test_before_acquire(false)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_with(options.clone())
-            .await?;
+        let writers = Arc::new(Writers::open(options.clone()).await?);
         let readers = SqlitePoolOptions::new()
             .max_connections(settings.max_connections.clamp(1, 4))
             .min_connections(1)
@@ -113,7 +108,7 @@ impl Database {
             .max_lifetime(None)
             .connect_with(options.create_if_missing(false).pragma("query_only", "on"))
             .await?;
-        Ok(Pools::Sqlite { writer, readers })
+        Ok(Pools::Sqlite { writers, readers })
     }
 
     /// A pool whose connections see the configured schema and give up on a statement that hangs.
@@ -129,6 +124,10 @@ impl Database {
             .min_connections(settings.min_connections.min(most - 1))
             .max_connections(most)
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            .test_before_acquire(false)
+            .before_acquire(|connection, meta| {
+                Box::pin(async move { Ok(meta.idle_for < FRESH || connection.ping().await.is_ok()) })
+            })
             .connect_with(options)
             .await?;
         Ok(Pools::Postgres(pool))
@@ -159,10 +158,7 @@ impl Database {
     /// [`DbError::Unavailable`] when no connection comes free, [`DbError::Busy`] when another process holds the file.
     pub async fn begin(&self) -> Result<Tx, DbError> {
         Ok(match &self.pools {
-            Pools::Sqlite { writer, .. } => {
-                let connection = writer.acquire().await.map_err(no_connection)?;
-                Tx::sqlite_write(Writer::begin(connection).await.map_err(no_connection)?)
-            }
+            Pools::Sqlite { writers, .. } => Tx::sqlite_write(writers.begin().await.map_err(no_connection)?),
             Pools::Postgres(pool) => {
                 let mut held = Held::new(pool.acquire().await.map_err(no_connection)?);
                 held.begin().await.map_err(no_connection)?;
@@ -171,15 +167,14 @@ impl Database {
         })
     }
 
-    /// A transaction on the file as sqlx counts them, for what begins further ones in it: migrations. `None` on PostgreSQL.
+    /// The file's writing connection for oneself and in no transaction, for what begins transactions of its own: migrations. `None`
+    /// on PostgreSQL.
     ///
     /// # Errors
     /// As [`Database::begin`].
-    pub(crate) async fn begin_counted(&self) -> Result<Option<Transaction<'static, Sqlite>>, DbError> {
+    pub(crate) async fn write_alone(&self) -> Result<Option<Alone>, DbError> {
         match &self.pools {
-            Pools::Sqlite { writer, .. } => {
-                Ok(Some(writer.begin_with("BEGIN IMMEDIATE").await.map_err(no_connection)?))
-            }
+            Pools::Sqlite { writers, .. } => Ok(Some(writers.alone().await.map_err(no_connection)?)),
             Pools::Postgres(_) => Ok(None),
         }
     }
@@ -209,9 +204,11 @@ impl Database {
     /// Closes all connections after what runs on them has ended. One to a server that fell silent is not waited for.
     pub async fn close(&self) {
         match &self.pools {
-            Pools::Sqlite { writer, readers } => {
+            Pools::Sqlite { writers, readers } => {
                 readers.close().await;
-                writer.close().await;
+                if let Err(error) = writers.close().await {
+                    tracing::warn!(%error, "The writing connection did not close as it should");
+                }
             }
             Pools::Postgres(pool) => {
                 if tokio::time::timeout(PATIENCE, pool.close()).await.is_err() {

@@ -1,58 +1,227 @@
-//! SQLite's one writing connection, on loan for one transaction.
+//! SQLite's one writing connection: who writes next, and how many of them one `commit` makes durable.
+//!
+//! A commit waits for the disk, and nobody else can write meanwhile. So while others wait for their turn, who is done hands the
+//! open transaction on, and whoever is last commits for all: each then has a savepoint of its own to go back to, and none is
+//! told that its writes are there before they are. Alone, a transaction begins and commits as ever.
 //!
 //! When a write fails for want of room, SQLite takes the whole transaction back by itself. sqlx counts transactions and is not
 //! told: its own `rollback` fails then, the count stays, and nobody can write until the process ends. So a transaction here
-//! is plain statements, and a connection whose `rollback` fails is closed and replaced.
+//! is plain statements, and a connection that cannot go back is closed and replaced.
 
-use sqlx::pool::PoolConnection;
-use sqlx::{Error, Sqlite, SqliteConnection};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, Error, SqliteConnection};
 use tokio::runtime::Handle;
+use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
+
+/// How long to wait for one's turn to write.
+const TURN_TIMEOUT: Duration = Duration::from_secs(30);
+/// Transactions that one commit makes durable at most: a failing commit fails no more than these.
+const MOST_MEMBERS: usize = 16;
+
+/// The one connection that writes, and the queue for it. Whoever comes first, writes first.
+pub(crate) struct Writers {
+    seat: Arc<Mutex<Seat>>,
+    options: SqliteConnectOptions,
+    /// How many stand in the queue.
+    waiting: AtomicUsize,
+}
+
+/// What the one whose turn it is holds.
+#[derive(Default)]
+struct Seat {
+    /// `None`: it broke and was closed, or there will be no more.
+    connection: Option<SqliteConnection>,
+    /// Whether it will not be opened again.
+    is_closed: bool,
+    /// Those who are done and wait for the commit of the transaction that is open. Nobody: none is.
+    members: Vec<oneshot::Sender<Result<(), Error>>>,
+}
+
+/// A place in the queue, which counts until it is left.
+struct Place<'a>(&'a AtomicUsize);
+
+impl<'a> Place<'a> {
+    fn take(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Writers {
+    /// Opens the connection.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub(crate) async fn open(options: SqliteConnectOptions) -> Result<Self, Error> {
+        let seat = Seat { connection: Some(options.connect().await?), ..Seat::default() };
+        Ok(Self { seat: Arc::new(Mutex::new(seat)), options, waiting: AtomicUsize::new(0) })
+    }
+
+    /// Waits for a turn, and opens a transaction that writes: `BEGIN IMMEDIATE`, since a deferred one that reads first fails as
+    /// soon as another process has written; or a part of the one that is open.
+    ///
+    /// # Errors
+    /// When no turn comes, another process holds the file, or the file cannot be written.
+    pub(crate) async fn begin(self: &Arc<Self>) -> Result<Writer, Error> {
+        let seat = self.turn().await?;
+        let is_member = !seat.members.is_empty();
+        // Cut off in its middle, a begin may still begin one.
+        let mut writer = Writer { seat: Some(seat), writers: Arc::clone(self), is_member, is_open: true };
+        let begin = if is_member { "savepoint member" } else { "begin immediate" };
+        let begun = sqlx::raw_sql(begin).execute(writer.connection()).await;
+        // A member whose begin failed still has the others' transaction to end.
+        writer.is_open = begun.is_ok() || is_member;
+        begun.map(|_| writer)
+    }
+
+    /// The connection for oneself, in no transaction.
+    ///
+    /// # Errors
+    /// When no turn comes, or the file cannot be opened.
+    pub(crate) async fn alone(&self) -> Result<Alone, Error> {
+        let mut seat = self.turn().await?;
+        seat.finish().await?;
+        Ok(Alone { seat })
+    }
+
+    /// Waits for a turn, and opens the connection again where it broke.
+    async fn turn(&self) -> Result<OwnedMutexGuard<Seat>, Error> {
+        let place = Place::take(&self.waiting);
+        let turn = tokio::time::timeout(TURN_TIMEOUT, Arc::clone(&self.seat).lock_owned()).await;
+        drop(place);
+        let mut seat = turn.map_err(|_| Error::PoolTimedOut)?;
+        if seat.is_closed {
+            return Err(Error::PoolClosed);
+        }
+        if seat.connection.is_none() {
+            seat.connection = Some(self.options.connect().await?);
+        }
+        Ok(seat)
+    }
+
+    /// Whether the open transaction is better handed on than committed.
+    fn is_shared(&self, seat: &Seat) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0 && seat.members.len() < MOST_MEMBERS
+    }
+
+    /// Ends what is open and closes the connection, after all who wait now.
+    ///
+    /// # Errors
+    /// When what was open could not be committed.
+    pub(crate) async fn close(&self) -> Result<(), Error> {
+        let mut seat = Arc::clone(&self.seat).lock_owned().await;
+        seat.is_closed = true;
+        let finished = seat.finish().await;
+        match seat.connection.take() {
+            Some(connection) => finished.and(connection.close().await),
+            None => finished,
+        }
+    }
+}
+
+impl Seat {
+    /// Runs a statement without parameters and rows.
+    async fn run(&mut self, sql: &'static str) -> Result<(), Error> {
+        let connection = self.connection.as_mut().ok_or(Error::WorkerCrashed)?;
+        sqlx::raw_sql(sql).execute(connection).await.map(|_| ())
+    }
+
+    /// Commits for all members, if there are any, and tells them.
+    ///
+    /// # Errors
+    /// As [`Seat::commit`].
+    async fn finish(&mut self) -> Result<(), Error> {
+        if self.members.is_empty() { Ok(()) } else { self.commit().await }
+    }
+
+    /// Makes durable what was written, and tells the members.
+    ///
+    /// # Errors
+    /// When the file cannot be written; then nothing was.
+    async fn commit(&mut self) -> Result<(), Error> {
+        let committed = self.run("commit").await;
+        if committed.is_err() {
+            self.roll_back("rollback").await;
+        }
+        self.tell(&committed);
+        committed
+    }
+
+    /// Goes back, and gives the connection up where SQLite says that there is nothing to go back to.
+    async fn roll_back(&mut self, sql: &'static str) {
+        if let Err(error) = self.run(sql).await {
+            tracing::warn!(%error, "A transaction was ended by SQLite itself; its connection is replaced");
+            // Closed, it takes back what is open.
+            self.connection = None;
+            self.tell(&Err(error));
+        }
+    }
+
+    /// Tells the members what became of their writes. Who went away meanwhile does not hear it.
+    fn tell(&mut self, outcome: &Result<(), Error>) {
+        for member in self.members.drain(..) {
+            let told = match outcome {
+                Ok(()) => Ok(()),
+                Err(error) => Err(Error::Io(io::Error::other(format!("the commit of several failed: {error}")))),
+            };
+            drop(member.send(told));
+        }
+    }
+}
 
 /// An open transaction. Taken back when dropped.
 pub(crate) struct Writer {
-    /// There until the drop.
-    connection: Option<PoolConnection<Sqlite>>,
+    /// There until the end.
+    seat: Option<OwnedMutexGuard<Seat>>,
+    writers: Arc<Writers>,
+    /// Whether others have written in the same transaction before.
+    is_member: bool,
     /// Whether there is something to take back.
     is_open: bool,
 }
 
 impl Writer {
-    /// Opens a transaction that writes: `BEGIN IMMEDIATE`, since a deferred one that reads first fails as soon as another has
-    /// written.
-    ///
-    /// # Errors
-    /// When another process holds the file, or the file cannot be written.
-    pub(crate) async fn begin(connection: PoolConnection<Sqlite>) -> Result<Self, Error> {
-        // Cut off in its middle, a begin may still begin one.
-        let mut writer = Self { connection: Some(connection), is_open: true };
-        let begun = sqlx::raw_sql("begin immediate").execute(writer.connection()).await;
-        writer.is_open = begun.is_ok();
-        begun.map(|_| writer)
-    }
-
     /// What a statement runs on.
-    #[expect(clippy::expect_used, reason = "it is taken out by the drop alone")]
+    #[expect(clippy::expect_used, reason = "both are taken out at the end alone")]
     pub(crate) fn connection(&mut self) -> &mut SqliteConnection {
-        self.connection.as_deref_mut().expect("the connection is there until the drop")
+        let seat = self.seat.as_mut().expect("the seat is there until the end");
+        seat.connection.as_mut().expect("a turn begins with a connection")
     }
 
-    /// Makes durable what was written.
+    /// Makes durable what was written. It is done even if nobody waits for it any more: others may be in the same transaction.
     ///
     /// # Errors
     /// When the file cannot be written; then nothing was.
     pub(crate) async fn commit(mut self) -> Result<(), Error> {
-        sqlx::raw_sql("commit").execute(self.connection()).await?;
-        self.is_open = false;
-        Ok(())
+        let Some(seat) = self.seat.take() else { return Err(Error::WorkerCrashed) };
+        let ended = tokio::spawn(end(seat, Arc::clone(&self.writers)));
+        let outcome = ended.await.map_err(|_| Error::WorkerCrashed)??;
+        match outcome {
+            Some(told) => told.await.map_err(|_| Error::WorkerCrashed)?,
+            None => Ok(()),
+        }
     }
 
     /// Takes back what was written.
     ///
     /// # Errors
-    /// When SQLite did so before, by itself.
+    /// Never: a connection that cannot go back is replaced.
     pub(crate) async fn roll_back(mut self) -> Result<(), Error> {
-        sqlx::raw_sql("rollback").execute(self.connection()).await?;
-        self.is_open = false;
+        if let Some(seat) = self.seat.take().filter(|_| self.is_open) {
+            let taken_back = tokio::spawn(take_back(seat, Arc::clone(&self.writers), self.is_member));
+            taken_back.await.map_err(|_| Error::WorkerCrashed)?;
+        }
         Ok(())
     }
 }
@@ -60,20 +229,68 @@ impl Writer {
 impl Drop for Writer {
     /// Takes back what is open, in a task of its own; until that is done nobody else writes.
     fn drop(&mut self) {
-        let Some(connection) = self.connection.take().filter(|_| self.is_open) else { return };
+        let Some(mut seat) = self.seat.take().filter(|_| self.is_open) else { return };
         match Handle::try_current() {
-            // The pool waits for it when it is closed.
-            Ok(runtime) => drop(runtime.spawn(take_back(connection))),
-            // Closed, it takes back what is open.
-            Err(_) => drop(connection.detach()),
+            Ok(runtime) => drop(runtime.spawn(take_back(seat, Arc::clone(&self.writers), self.is_member))),
+            // Closed, it takes back what is open; members hear that nobody will commit.
+            Err(_) => *seat = Seat::default(),
         }
     }
 }
 
-/// Takes back an open transaction, and replaces the connection where SQLite says that there is none.
-async fn take_back(mut connection: PoolConnection<Sqlite>) {
-    if let Err(error) = sqlx::raw_sql("rollback").execute(&mut *connection).await {
-        tracing::warn!(%error, "A transaction was ended by SQLite itself; its connection is replaced");
-        drop(connection.detach());
+/// What a member hears in the end.
+type Told = oneshot::Receiver<Result<(), Error>>;
+
+/// Ends a transaction that is to stay: hands it on, and then there is something to wait for, or commits it.
+async fn end(mut seat: OwnedMutexGuard<Seat>, writers: Arc<Writers>) -> Result<Option<Told>, Error> {
+    if !writers.is_shared(&seat) {
+        return seat.commit().await.map(|()| None);
+    }
+    let is_first = seat.members.is_empty();
+    let (tell, told) = oneshot::channel();
+    seat.members.push(tell);
+    drop(seat);
+    if is_first {
+        // Stands behind all who wait now, and does not go away as they may.
+        tokio::spawn(finish(writers));
+    }
+    Ok(Some(told))
+}
+
+/// Commits what is still open when the turn comes.
+async fn finish(writers: Arc<Writers>) {
+    let mut seat = Arc::clone(&writers.seat).lock_owned().await;
+    if let Err(error) = seat.finish().await {
+        tracing::warn!(%error, "A commit of several failed; each was told");
+    }
+}
+
+/// Takes back one's own writes, and ends what is open of others' unless somebody else will.
+async fn take_back(mut seat: OwnedMutexGuard<Seat>, writers: Arc<Writers>, is_member: bool) {
+    if !is_member {
+        seat.roll_back("rollback").await;
+        return;
+    }
+    // The innermost of that name: one's own. The commit releases them all.
+    seat.roll_back("rollback to savepoint member").await;
+    if !writers.is_shared(&seat)
+        && let Err(error) = seat.finish().await
+    {
+        tracing::warn!(%error, "A commit of several failed; each was told");
+    }
+}
+
+/// The connection, held by one alone and in no transaction.
+pub(crate) struct Alone {
+    seat: OwnedMutexGuard<Seat>,
+}
+
+impl Alone {
+    /// What to run statements on, or to begin a transaction that sqlx counts.
+    ///
+    /// # Errors
+    /// When the connection broke at the last moment.
+    pub(crate) fn connection(&mut self) -> Result<&mut SqliteConnection, Error> {
+        self.seat.connection.as_mut().ok_or(Error::WorkerCrashed)
     }
 }

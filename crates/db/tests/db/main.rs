@@ -6,3 +6,4 @@ mod cr_outbox;
 mod migrate;
 mod plans;
 mod statements;
+mod writers;

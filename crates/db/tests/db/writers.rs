@@ -1,0 +1,145 @@
+//! Many who write at once: each keeps or loses its own, whoever shares a commit with it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use cr_db::Database;
+use cr_db::models::cr_state;
+use cr_testkit::{TestDatabase, env};
+use cr_types::timestamp::Timestamp;
+use tokio::task::JoinSet;
+
+/// Who writes at once: more than one commit makes durable.
+const WRITERS: u32 = 120;
+
+/// The moment of all rows.
+fn now() -> Timestamp {
+    env(1).0.clock.now()
+}
+
+/// The key that a writer writes.
+fn key(number: u32) -> String {
+    format!("writer {number:03}")
+}
+
+/// Writes a row and does not commit yet.
+async fn write(database: &Database, number: u32) -> cr_db::Tx {
+    let mut tx = database.begin().await.unwrap();
+    cr_state::replace(&mut tx, &key(number), "written", now()).await.unwrap();
+    tx
+}
+
+/// Whether somebody who opens the database anew sees the row of a writer.
+async fn is_seen(database: &Database, number: u32) -> bool {
+    let mut tx = database.read().await.unwrap();
+    cr_state::find(&mut tx, &key(number)).await.unwrap().is_some()
+}
+
+/// The writers whose rows are there.
+async fn written(database: &TestDatabase) -> BTreeSet<String> {
+    let rows = database.rows("select key from cr_state where key like 'writer %'").await;
+    rows.iter().map(|row| row["key"].as_str().unwrap().to_owned()).collect()
+}
+
+cr_testkit::both! {
+    /// Commits, takes back by word and takes back by going away, all at once. Who hears that the commit is done can be seen by
+    /// others from then on.
+    async fn of_many_writers_each_keeps_or_loses_its_own(test: TestDatabase) {
+        let database = test.connect().await;
+        let mut writers = JoinSet::new();
+        for number in 0..WRITERS {
+            let database = database.clone();
+            writers.spawn(async move {
+                let tx = write(&database, number).await;
+                match number % 4 {
+                    0 => tx.roll_back().await.unwrap(),
+                    1 => drop(tx),
+                    _ => {
+                        tx.commit().await.unwrap();
+                        assert!(is_seen(&database, number).await, "{number} was told too early");
+                    }
+                }
+            });
+        }
+        writers.join_all().await;
+        let expected: BTreeSet<String> = (0..WRITERS).filter(|number| number % 4 > 1).map(key).collect();
+        assert_eq!(written(&test).await, expected);
+    }
+
+    /// A request may end at any moment, since its client may go away: those who write with it notice nothing.
+    async fn who_goes_away_in_the_middle_takes_nobody_along(test: TestDatabase) {
+        let database = test.connect().await;
+        let mut staying = JoinSet::new();
+        let mut leaving = Vec::new();
+        for number in 0..WRITERS {
+            let database = database.clone();
+            let writes = async move {
+                write(&database, number).await.commit().await.unwrap();
+                number
+            };
+            if number % 3 == 0 {
+                leaving.push(tokio::spawn(writes));
+            } else {
+                staying.spawn(writes);
+            }
+        }
+        for (place, leaver) in leaving.into_iter().enumerate() {
+            tokio::time::sleep(Duration::from_micros(u64::try_from(place).unwrap() * 37 % 700)).await;
+            leaver.abort();
+        }
+        let stayed: BTreeSet<String> = staying.join_all().await.into_iter().map(key).collect();
+        assert!(written(&test).await.is_superset(&stayed), "a writer was told of a commit that was not");
+        assert_eq!(stayed.len(), usize::try_from(WRITERS - WRITERS / 3).unwrap());
+        // And the next one still gets a turn.
+        write(&database, WRITERS).await.commit().await.unwrap();
+        assert!(is_seen(&database, WRITERS).await);
+    }
+
+    /// A part that is taken back is the writer's own, whoever shares the transaction.
+    async fn a_part_that_is_taken_back_costs_its_own_alone(test: TestDatabase) {
+        let database = test.connect().await;
+        let mut writers = JoinSet::new();
+        for number in 0..WRITERS {
+            let database = database.clone();
+            writers.spawn(async move {
+                let mut tx = write(&database, number).await;
+                tx.begin_part().await.unwrap();
+                cr_state::replace(&mut tx, &key(number), "part", now()).await.unwrap();
+                if number % 2 == 0 {
+                    tx.roll_back_part().await.unwrap();
+                } else {
+                    tx.end_part().await.unwrap();
+                }
+                tx.commit().await.unwrap();
+            });
+        }
+        writers.join_all().await;
+        for (value, rest) in [("written", 0), ("part", 1)] {
+            let rows = test.rows(&format!("select key from cr_state where key like 'writer %' and value = '{value}'")).await;
+            let found: BTreeSet<&str> = rows.iter().map(|row| row["key"].as_str().unwrap()).collect();
+            let expected: Vec<String> = (0..WRITERS).filter(|number| number % 2 == rest).map(key).collect();
+            assert_eq!(found, expected.iter().map(String::as_str).collect());
+        }
+    }
+
+    /// Closing waits for the commits that are under way.
+    async fn closing_loses_no_commit(test: TestDatabase) {
+        let database = test.connect().await;
+        let mut writers = JoinSet::new();
+        for number in 0..WRITERS {
+            let tx = {
+                let database = database.clone();
+                async move {
+                    let Ok(mut tx) = database.begin().await else { return None };
+                    cr_state::replace(&mut tx, &key(number), "written", now()).await.ok()?;
+                    tx.commit().await.ok().map(|()| number)
+                }
+            };
+            writers.spawn(tx);
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        database.close().await;
+        let told: BTreeSet<String> = writers.join_all().await.into_iter().flatten().map(key).collect();
+        assert_eq!(written(&test).await, told);
+    }
+}
