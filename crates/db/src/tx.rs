@@ -93,6 +93,11 @@ impl Tx {
 }
 
 impl Tx {
+    /// Whether nobody else can write until this transaction ends: what was read in it holds, with no lock.
+    pub fn is_only_writer(&self) -> bool {
+        matches!(self.inner, Inner::SqliteWrite(_))
+    }
+
     /// Waits for, and holds until the end of the transaction, the lock with this number. SQLite needs none: it has one writer.
     ///
     /// # Errors

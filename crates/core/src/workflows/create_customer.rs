@@ -230,6 +230,7 @@ fn contacts(customer: &Customer) -> Vec<(ContactType, String)> {
 /// Where verification is not asked, a contact logs in from the start; one that another logs in with is taken.
 async fn claim_unverified(cx: &mut Ctx, id: &CustomerId, contact: ContactType, value: &str) -> Result<(), Error> {
     proof::release_unclaimed(cx, id, contact, value).await?;
+    cx.step("sync-phonepass-entity-id")?;
     sync_phonepass_entity_id::run(cx, id, contact, value).await
 }
 

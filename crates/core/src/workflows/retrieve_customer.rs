@@ -35,8 +35,8 @@ pub async fn run(app: &App, customer: &Customer, with_addresses: bool) -> Result
 /// When a statement fails.
 async fn correct_flags(app: &App, customer: &Customer) -> Result<(), Error> {
     let mut cx = app.begin().await?;
-    if customer::lock(&mut cx.tx, &customer.id).await?
-        && let Some(present) = customer::find(&mut cx.tx, &customer.id).await?
+    customer::lock(&mut cx.tx, &customer.id).await?;
+    if let Some(present) = customer::find(&mut cx.tx, &customer.id).await?
         && present.has_stale_flag()
     {
         let (email, phone) = (present.is_email_verified(), present.is_phone_verified());

@@ -77,14 +77,12 @@ pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
 /// Locks contact and customer, and makes sure that the customer still has the contact that the code went to.
 async fn lock_target(cx: &mut Ctx, otp: &OtpVerification, contact: ContactType) -> Result<(Customer, String), Error> {
     let seen = customer::find(&mut cx.tx, &otp.customer_id).await?.ok_or_else(guess::no_longer_valid)?;
-    let value = proof::contact_of(&seen, contact).ok_or_else(guess::no_longer_valid)?;
-    proof::lock(cx, &[(contact, value)]).await?;
-    customer::lock(&mut cx.tx, &otp.customer_id).await?;
-    let customer = customer::find(&mut cx.tx, &otp.customer_id).await?.ok_or_else(guess::no_longer_valid)?;
+    let value = proof::contact_of(&seen, contact).ok_or_else(guess::no_longer_valid)?.to_owned();
+    let customer = proof::lock_with(cx, seen, contact, &value).await?.ok_or_else(guess::no_longer_valid)?;
     let sent_to = otp.destination_hmac.as_deref().unwrap_or_default();
-    let is_same = proof::contact_of(&customer, contact) == Some(value)
-        && cx.shared.keys.contact_matches(contact.as_str(), value, sent_to);
-    if is_same && customer.has_account { Ok((customer, value.to_owned())) } else { Err(guess::no_longer_valid()) }
+    let is_same = proof::contact_of(&customer, contact) == Some(&value)
+        && cx.shared.keys.contact_matches(contact.as_str(), &value, sent_to);
+    if is_same && customer.has_account { Ok((customer, value)) } else { Err(guess::no_longer_valid()) }
 }
 
 /// Whether the request carries a token that counts, of an identity of this customer.

@@ -32,6 +32,25 @@ pub async fn lock(cx: &mut Ctx, contacts: &[(ContactType, &str)]) -> Result<(), 
     Ok(())
 }
 
+/// Takes the lock on a contact, then the one on a customer who was seen with it, and reads the customer again where somebody else may
+/// have written in between. `None`: the customer is gone.
+///
+/// # Errors
+/// When a statement fails.
+pub async fn lock_with(
+    cx: &mut Ctx,
+    seen: Customer,
+    contact: ContactType,
+    value: &str,
+) -> Result<Option<Customer>, Error> {
+    if cx.tx.is_only_writer() {
+        return Ok(Some(seen));
+    }
+    lock(cx, &[(contact, value)]).await?;
+    customer::lock(&mut cx.tx, &seen.id).await?;
+    Ok(customer::find(&mut cx.tx, &seen.id).await?)
+}
+
 /// The form that all look-ups of a contact meet in: the e-mail folded, the phone as E.164. Medusa and imports store others.
 pub fn canonical(cx: &Ctx, contact: ContactType, value: &str) -> String {
     Identifier::read(contact, value, cx.shared.options.default_country.as_deref()).key()
@@ -50,7 +69,7 @@ fn lock_key(cx: &Ctx, contact: ContactType, value: &str) -> i64 {
 /// # Errors
 /// 422 when somebody else has proven it.
 pub async fn prove(cx: &mut Ctx, customer: &mut Customer, contact: ContactType, value: &str) -> Result<(), Error> {
-    take_from_others(cx, &customer.id, contact, value).await?;
+    let logs_in_with_it = take_from_others(cx, &customer.id, contact, value).await?;
     match contact {
         ContactType::Email => {
             customer.email = Some(value.to_owned());
@@ -74,7 +93,10 @@ pub async fn prove(cx: &mut Ctx, customer: &mut Customer, contact: ContactType, 
         proven_at: cx.now,
     };
     cr_proof::replace(&mut cx.tx, &proof).await?;
-    sync_phonepass_entity_id::run(cx, &customer.id, contact, value).await?;
+    cx.step("sync-phonepass-entity-id")?;
+    if !logs_in_with_it {
+        sync_phonepass_entity_id::run(cx, &customer.id, contact, value).await?;
+    }
     verification::agree(cx, &customer.id, contact, Some(value)).await
 }
 
@@ -93,15 +115,13 @@ pub fn contact_of(customer: &Customer, contact: ContactType) -> Option<&str> {
 pub async fn prove_present(cx: &mut Ctx, id: &CustomerId, contact: ContactType) -> Result<Customer, Error> {
     let seen = customer::find(&mut cx.tx, id).await?.ok_or_else(|| retrieve_customer::not_found(id))?;
     let missing = || Error::invalid_data(format!("Customer has no {}", contact.as_str()));
-    let value = contact_of(&seen, contact).ok_or_else(missing)?;
-    lock(cx, &[(contact, value)]).await?;
-    customer::lock(&mut cx.tx, id).await?;
-    let now = customer::find(&mut cx.tx, id).await?.ok_or_else(|| retrieve_customer::not_found(id))?;
-    if contact_of(&now, contact) != Some(value) {
+    let value = contact_of(&seen, contact).ok_or_else(missing)?.to_owned();
+    let now = lock_with(cx, seen, contact, &value).await?.ok_or_else(|| retrieve_customer::not_found(id))?;
+    if contact_of(&now, contact) != Some(&value) {
         return Err(Error::conflict());
     }
     let mut customer = now;
-    prove(cx, &mut customer, contact, value).await?;
+    prove(cx, &mut customer, contact, &value).await?;
     Ok(customer)
 }
 
@@ -115,59 +135,81 @@ pub async fn is_proven_elsewhere(
     contact: ContactType,
     value: &str,
 ) -> Result<bool, Error> {
-    let canonical = canonical(cx, contact, value);
-    for proof in list_proofs(cx, contact, value, &canonical).await? {
-        if Some(&proof.customer_id) == own {
-            continue;
-        }
-        let holder = customer::find(&mut cx.tx, &proof.customer_id).await?;
-        if holder.is_some_and(|holder| holder.has_account && is_verified(&holder, contact)) {
-            return Ok(true);
-        }
+    let claims = Claims::find(cx, contact, value).await?;
+    claims.are_proven_elsewhere(cx, own).await
+}
+
+/// Everything that stands against a contact, or for it: who has proven it, has it in their row, logs in with it. Held by the lock on
+/// the contact.
+struct Claims {
+    contact: ContactType,
+    canonical: String,
+    proofs: Vec<Proof>,
+    /// E-mail alone: what Medusa or an import wrote may hold upper case, and so does its proof.
+    accounts: Vec<Customer>,
+    credentials: Vec<ProviderIdentity>,
+}
+
+impl Claims {
+    /// Reads them: one statement a table.
+    ///
+    /// # Errors
+    /// When a statement fails.
+    async fn find(cx: &mut Ctx, contact: ContactType, value: &str) -> Result<Self, Error> {
+        let canonical = canonical(cx, contact, value);
+        let proofs = list_proofs(cx, contact, value, &canonical).await?;
+        let accounts = match contact {
+            ContactType::Email => customer::list_accounts_by_email(&mut cx.tx, &canonical).await?,
+            ContactType::Phone => Vec::new(),
+        };
+        let identifier = Identifier { contact, raw: value.to_owned(), canonical: Some(canonical.clone()) };
+        let credentials = credential::list(&mut cx.tx, &identifier).await?;
+        Ok(Self { contact, canonical, proofs, accounts, credentials })
     }
-    if contact == ContactType::Email {
-        // What Medusa or an import wrote may hold upper case, and so does its proof.
-        for holder in customer::list_accounts_by_email(&mut cx.tx, &canonical).await? {
-            if Some(&holder.id) != own
-                && (is_verified(&holder, contact) || verification::covers(cx, &holder, contact).await?)
+
+    /// As [`is_proven_elsewhere`].
+    async fn are_proven_elsewhere(&self, cx: &mut Ctx, own: Option<&CustomerId>) -> Result<bool, Error> {
+        for proof in self.proofs.iter().filter(|proof| Some(&proof.customer_id) != own) {
+            let holder = customer::find(&mut cx.tx, &proof.customer_id).await?;
+            if holder.is_some_and(|holder| holder.has_account && is_verified(&holder, self.contact)) {
+                return Ok(true);
+            }
+        }
+        for holder in self.accounts.iter().filter(|holder| Some(&holder.id) != own) {
+            if is_verified(holder, self.contact) || verification::covers(cx, holder, self.contact).await? {
+                return Ok(true);
+            }
+        }
+        self.are_logins_of_right(cx, own).await
+    }
+
+    /// Whether somebody else logs in with the contact by a right that needs no proof of ours: an older account, an identity that
+    /// another actor shares, or Medusa's own verification.
+    async fn are_logins_of_right(&self, cx: &mut Ctx, own: Option<&CustomerId>) -> Result<bool, Error> {
+        for held in &self.credentials {
+            let holder = held.identity.customer_id();
+            if held.is_deleted || (own.is_some() && holder.as_ref() == own) {
+                continue;
+            }
+            if held.identity.is_shared() {
+                return Ok(true);
+            }
+            let Some(holder) = holder else { continue };
+            let Some(found) = customer::find(&mut cx.tx, &holder).await? else { continue };
+            if is_older_than_demand(&cx.shared.options, &found) || verification::covers(cx, &found, self.contact).await?
             {
                 return Ok(true);
             }
         }
+        Ok(false)
     }
-    is_login_of_right(cx, own, contact, value, canonical).await
-}
 
-/// Whether somebody else logs in with a contact by a right that needs no proof of ours: an older account, an identity that another
-/// actor shares, or Medusa's own verification.
-async fn is_login_of_right(
-    cx: &mut Ctx,
-    own: Option<&CustomerId>,
-    contact: ContactType,
-    value: &str,
-    canonical: String,
-) -> Result<bool, Error> {
-    let identifier = Identifier { contact, raw: value.to_owned(), canonical: Some(canonical) };
-    for held in credential::list(&mut cx.tx, &identifier).await? {
-        let holder = held.identity.customer_id();
-        if held.is_deleted || (own.is_some() && holder.as_ref() == own) {
-            continue;
-        }
-        let Some(holder) = holder else {
-            if held.identity.is_shared() {
-                return Ok(true);
-            }
-            continue;
-        };
-        if held.identity.is_shared() {
-            return Ok(true);
-        }
-        let Some(found) = customer::find(&mut cx.tx, &holder).await? else { continue };
-        if is_older_than_demand(&cx.shared.options, &found) || verification::covers(cx, &found, contact).await? {
-            return Ok(true);
-        }
+    /// Whether `own` logs in with exactly this value.
+    fn logs_in(&self, own: &CustomerId, value: &str) -> bool {
+        self.credentials.iter().any(|held| {
+            !held.is_deleted && held.entity_id == value && held.identity.customer_id().as_ref() == Some(own)
+        })
     }
-    Ok(false)
 }
 
 /// The proofs of a contact in its canonical form and as it is stored, where that differs.
@@ -179,44 +221,36 @@ async fn list_proofs(cx: &mut Ctx, contact: ContactType, value: &str, canonical:
     Ok(proofs)
 }
 
-/// Proof wins: every account that holds the value unproven loses it.
+/// Proof wins: every account that holds the value unproven loses it. The answer is whether `own` logs in with it already.
 ///
 /// # Errors
 /// 422 when another account has proven it; or when a statement fails.
-async fn take_from_others(cx: &mut Ctx, own: &CustomerId, contact: ContactType, value: &str) -> Result<(), Error> {
-    if is_proven_elsewhere(cx, Some(own), contact, value).await? {
+async fn take_from_others(cx: &mut Ctx, own: &CustomerId, contact: ContactType, value: &str) -> Result<bool, Error> {
+    let claims = Claims::find(cx, contact, value).await?;
+    if claims.are_proven_elsewhere(cx, Some(own)).await? {
         return Err(taken(contact));
     }
-    let canonical = canonical(cx, contact, value);
-    for stale in list_proofs(cx, contact, value, &canonical).await? {
+    for stale in claims.proofs.iter().filter(|proof| proof.customer_id != *own) {
         // Their column holds another value by now; should somebody write this one back, it is not theirs any more.
-        if stale.customer_id != *own {
-            cr_proof::delete(&mut cx.tx, &stale.customer_id, contact.as_str()).await?;
+        cr_proof::delete(&mut cx.tx, &stale.customer_id, contact.as_str()).await?;
+    }
+    for held in claims.credentials.iter().filter(|held| held.identity.customer_id().as_ref() != Some(own)) {
+        take_credential(cx, held, contact, &claims.canonical).await?;
+    }
+    for holder in claims.accounts.iter().filter(|holder| holder.id != *own) {
+        // What went with a credential is gone by now.
+        if let Some(mut holder) = lock_holder(cx, &holder.id).await?
+            && holder.email.as_deref().is_some_and(|email| canonical(cx, contact, email) == claims.canonical)
+        {
+            take_column(cx, &mut holder, contact, &claims.canonical).await?;
         }
     }
-    let identifier = Identifier { contact, raw: value.to_owned(), canonical: Some(canonical.clone()) };
-    for held in credential::list(&mut cx.tx, &identifier).await? {
-        if held.identity.customer_id().as_ref() != Some(own) {
-            take_credential(cx, &held, contact, &canonical).await?;
-        }
-    }
-    if contact == ContactType::Email {
-        for holder in customer::list_accounts_by_email(&mut cx.tx, &canonical).await? {
-            if holder.id != *own
-                && let Some(mut holder) = lock_holder(cx, &holder.id).await?
-            {
-                take_column(cx, &mut holder, contact, &canonical).await?;
-            }
-        }
-    }
-    Ok(())
+    Ok(claims.logs_in(own, value))
 }
 
 /// Another customer, held until the end, so that what they prove at the same moment is seen or waits.
 async fn lock_holder(cx: &mut Ctx, id: &CustomerId) -> Result<Option<Customer>, Error> {
-    if !customer::lock(&mut cx.tx, id).await? {
-        return Ok(None);
-    }
+    customer::lock(&mut cx.tx, id).await?;
     Ok(customer::find(&mut cx.tx, id).await?)
 }
 

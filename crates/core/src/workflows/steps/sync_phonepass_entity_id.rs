@@ -15,7 +15,6 @@ use crate::options::ContactType;
 /// # Errors
 /// When a statement fails.
 pub async fn run(cx: &mut Ctx, own: &CustomerId, contact: ContactType, value: &str) -> Result<(), Error> {
-    cx.step("sync-phonepass-entity-id")?;
     let credentials = provider_identity::list_of_customer(&mut cx.tx, own).await?;
     let exists = credentials.iter().any(|row| row.provider == contact.provider());
     let elsewhere = credentials.iter().find(|row| row.provider == contact.provider() && row.entity_id != value);

@@ -125,15 +125,24 @@ cr_testkit::both! {
         })]);
     }
 
-    async fn a_lock_finds_live_rows_and_changes_nothing(test: TestDatabase) {
+    async fn a_lock_changes_nothing_and_keeps_others_out(test: TestDatabase) {
         let database = open(&test, CUSTOMERS).await;
         let before = test.dump(&[]).await;
         let mut tx = begin(&database).await;
-        for (id, is_there) in [("cus_1", true), ("cus_gone", false), ("cus_nobody", false)] {
-            assert_eq!(customer::lock(&mut tx, &customer_id(id)).await.unwrap(), is_there, "{id}");
+        for id in ["cus_1", "cus_gone", "cus_nobody"] {
+            customer::lock(&mut tx, &customer_id(id)).await.unwrap();
         }
-        tx.commit().await.unwrap();
+        let other = tokio::spawn(async move {
+            let mut tx = begin(&database).await;
+            customer::update_flags(&mut tx, &customer_id("cus_1"), true, true, now()).await.unwrap();
+            tx.commit().await.unwrap();
+        });
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        assert!(!other.is_finished(), "the row was changed under the lock");
         assert_eq!(test.dump(&[]).await, before);
+        tx.commit().await.unwrap();
+        other.await.unwrap();
+        assert_ne!(test.dump(&[]).await, before);
     }
 
     async fn a_soft_deleted_customer_keeps_the_first_moment(test: TestDatabase) {
