@@ -83,10 +83,18 @@ fn node_packages(root: &Path) -> Result<()> {
     command::run(&folder, "npm", &["ci", "--no-audit", "--no-fund", "--ignore-scripts"])
 }
 
+/// Tests at once: half as many again as there are cores, since most wait for a disk, a network or a browser half of the time.
+fn threads() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    cores + cores.div_ceil(2)
+}
+
 /// Every test of every crate. The PostgreSQL server that they share, and leave running for the next test program, is ended
 /// whether they pass or not.
 fn tests(root: &Path) -> Result<()> {
-    let passed = command::run(root, command::CARGO, &["test", "--workspace", "--locked"]);
+    let threads = threads().to_string();
+    let passed =
+        command::run(root, command::CARGO, &["test", "--workspace", "--locked", "--", "--test-threads", &threads]);
     passed.and(end_postgres(root))
 }
 
