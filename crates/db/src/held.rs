@@ -8,17 +8,21 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_core::Stream;
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo};
-use sqlx::{Either, Error, Execute, Executor, PgConnection, Postgres, SqlStr};
+use sqlx::{Connection, Either, Error, Execute, Executor, PgConnection, Postgres, SqlStr};
 use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep, timeout};
+
+use crate::places::{PLACE_TIMEOUT, Places, hand_back};
 
 /// How long a statement may go without an answer: a second more than the server itself gives it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(6);
@@ -31,19 +35,74 @@ pub(crate) struct Held {
     is_open: bool,
     /// Whether the connection is of no more use.
     is_broken: bool,
+    /// Whether a statement was cut off before its answer was read.
+    is_asking: bool,
     /// `None`: whoever holds it waits as long as it takes.
     patience: Option<Duration>,
+    /// When the connection last came from the pool.
+    asked: Instant,
+    places: Arc<Places>,
+    /// Freed when the connection is back.
+    place: Option<OwnedSemaphorePermit>,
 }
 
 impl Held {
-    /// A connection in no transaction.
-    pub(crate) fn new(connection: PoolConnection<Postgres>) -> Self {
-        Self { connection: Some(connection), is_open: false, is_broken: false, patience: Some(PATIENCE) }
+    /// Takes a place: a connection in no transaction. One that rested for long is asked first whether it is well.
+    ///
+    /// # Errors
+    /// When no place comes free, or the server cannot be reached.
+    pub(crate) async fn take(places: &Arc<Places>) -> Result<Self, Error> {
+        let mut place = places.place().await?;
+        while let Some(rested) = places.pop() {
+            let is_fresh = rested.is_fresh();
+            let mut held = Self::new(rested.connection, rested.asked, places, place);
+            if is_fresh || held.is_well().await {
+                return Ok(held);
+            }
+            place = held.place.take().ok_or(Error::PoolTimedOut)?;
+        }
+        Ok(Self::new(places.pool().acquire().await?, Instant::now(), places, place))
+    }
+
+    fn new(
+        connection: PoolConnection<Postgres>,
+        asked: Instant,
+        places: &Arc<Places>,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
+        Self {
+            connection: Some(connection),
+            is_open: false,
+            is_broken: false,
+            is_asking: false,
+            patience: Some(PATIENCE),
+            asked,
+            places: Arc::clone(places),
+            place: Some(place),
+        }
+    }
+
+    /// Asks the server for a sign of life. Without one in time, all that rested on the same way are given up, too.
+    async fn is_well(&mut self) -> bool {
+        let Some(connection) = self.connection.as_deref_mut() else { return false };
+        self.is_asking = true;
+        let answered = timeout(PLACE_TIMEOUT, connection.ping()).await;
+        self.is_asking = false;
+        self.is_broken = !matches!(answered, Ok(Ok(())));
+        if answered.is_err() {
+            self.places.forget();
+        }
+        !self.is_broken
     }
 
     /// What a statement runs on.
     pub(crate) fn connection(&mut self) -> Bounded<'_> {
-        Bounded { connection: self.connection.as_deref_mut(), is_broken: &mut self.is_broken, patience: self.patience }
+        Bounded {
+            connection: self.connection.as_deref_mut(),
+            is_broken: &mut self.is_broken,
+            is_asking: &mut self.is_asking,
+            patience: self.patience,
+        }
     }
 
     /// Opens a transaction.
@@ -89,13 +148,18 @@ impl Held {
 }
 
 impl Drop for Held {
-    /// Gives the connection back in a task of its own, as the pool itself would, but not for longer than [`PATIENCE`].
+    /// Lets a connection rest that is well and in no transaction; gives any other back in a task of its own, as the pool itself would,
+    /// but not for longer than [`PATIENCE`].
     fn drop(&mut self) {
         let Some(connection) = self.connection.take() else { return };
+        let is_clean = !self.is_open && !self.is_broken && !self.is_asking;
+        let rests = if is_clean { self.places.rest(connection, self.asked) } else { Some(connection) };
+        let Some(connection) = rests else { return };
+        let place = self.place.take();
         let runtime = Handle::try_current().ok().filter(|_| !self.is_broken);
         match runtime {
             // The pool waits for it when it is closed.
-            Some(runtime) => drop(runtime.spawn(give_back(connection, self.is_open))),
+            Some(runtime) => drop(runtime.spawn(give_back(connection, self.is_open, place))),
             // Detached, it is closed at once, and its place in the pool is free.
             None => drop(connection.detach()),
         }
@@ -103,7 +167,7 @@ impl Drop for Held {
 }
 
 /// Takes back an open transaction, looks whether the connection is well, and frees it for others.
-async fn give_back(mut connection: PoolConnection<Postgres>, is_open: bool) {
+async fn give_back(mut connection: PoolConnection<Postgres>, is_open: bool, place: Option<OwnedSemaphorePermit>) {
     if is_open {
         let rolled_back = timeout(PATIENCE, sqlx::raw_sql("rollback").execute(&mut *connection)).await;
         if !matches!(rolled_back, Ok(Ok(_))) {
@@ -111,16 +175,15 @@ async fn give_back(mut connection: PoolConnection<Postgres>, is_open: bool) {
             return;
         }
     }
-    // The only way to bound what dropping it does without a bound. Cut off, it closes the connection and frees its place.
-    if timeout(PATIENCE, connection.return_to_pool()).await.is_err() {
-        tracing::debug!("A connection that was silent was closed instead of kept");
-    }
+    hand_back(connection).await;
+    drop(place);
 }
 
 /// A connection for one statement, with its deadline.
 pub(crate) struct Bounded<'a> {
     connection: Option<&'a mut PgConnection>,
     is_broken: &'a mut bool,
+    is_asking: &'a mut bool,
     patience: Option<Duration>,
 }
 
@@ -164,10 +227,11 @@ impl<'c> Executor<'c> for Bounded<'c> {
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        let Self { connection, is_broken, patience } = self;
+        let Self { connection, is_broken, is_asking, patience } = self;
+        *is_asking = true;
         let rows = connection.filter(|_| !*is_broken).map(|connection| connection.fetch_many(query));
         let deadline = patience.map(|patience| Box::pin(sleep(patience)));
-        Box::pin(BoundedRows { rows, deadline, is_broken, is_over: false })
+        Box::pin(BoundedRows { rows, deadline, is_broken, is_asking, is_over: false })
     }
 
     fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, Error>>
@@ -177,12 +241,14 @@ impl<'c> Executor<'c> for Bounded<'c> {
     {
         Box::pin(async move {
             let connection = self.connection.filter(|_| !*self.is_broken).ok_or_else(broken)?;
+            *self.is_asking = true;
             let asked = connection.fetch_optional(query);
             let answered = match self.patience {
                 Some(patience) => timeout(patience, asked).await.unwrap_or_else(|_| Err(silent())),
                 None => asked.await,
             };
             *self.is_broken = answered.as_ref().is_err_and(breaks);
+            *self.is_asking = false;
             answered
         })
     }
@@ -201,6 +267,7 @@ struct BoundedRows<'e> {
     rows: Option<BoxStream<'e, Result<Either<PgQueryResult, PgRow>, Error>>>,
     deadline: Option<Pin<Box<Sleep>>>,
     is_broken: &'e mut bool,
+    is_asking: &'e mut bool,
     is_over: bool,
 }
 
@@ -224,6 +291,9 @@ impl Stream for BoundedRows<'_> {
         if let Some(Err(error)) = &next {
             self.is_over = true;
             *self.is_broken |= breaks(error);
+        }
+        if !matches!(next, Some(Ok(_))) {
+            *self.is_asking = false;
         }
         Poll::Ready(next)
     }

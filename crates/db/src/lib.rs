@@ -10,6 +10,7 @@ pub mod error;
 mod held;
 pub mod migrate;
 pub mod models;
+mod places;
 pub mod pool;
 mod row;
 mod stamp;

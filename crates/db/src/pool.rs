@@ -6,18 +6,15 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, SqlitePool};
+use sqlx::{ConnectOptions, PgConnection, SqlitePool};
 
 use crate::error::DbError;
 use crate::held::{Held, PATIENCE};
 use crate::models::medusa_tables::{self, MedusaTables};
+use crate::places::{PLACE_TIMEOUT, Places};
 use crate::tx::Tx;
 use crate::writer::{Alone, Writers};
 
-/// Seconds to wait for a free connection before the request is answered 503.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
-/// A connection to PostgreSQL that rested no longer is used without asking whether it is well: it was asked when it came back.
-const FRESH: Duration = Duration::from_secs(1);
 /// Milliseconds that SQLite waits for another process's write lock.
 const SQLITE_BUSY: Duration = Duration::from_secs(5);
 /// PostgreSQL ends a statement, and a transaction left open, after these many milliseconds.
@@ -66,7 +63,7 @@ pub struct Database {
 #[derive(Clone)]
 enum Pools {
     Sqlite { writers: Arc<Writers>, readers: SqlitePool },
-    Postgres(PgPool),
+    Postgres(Arc<Places>),
 }
 
 impl Database {
@@ -102,7 +99,7 @@ impl Database {
         let readers = SqlitePoolOptions::new()
             .max_connections(settings.max_connections.clamp(1, 4))
             .min_connections(1)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .acquire_timeout(PLACE_TIMEOUT)
             .test_before_acquire(false)
             .idle_timeout(None)
             .max_lifetime(None)
@@ -123,14 +120,10 @@ impl Database {
             // While the network is silent, the pool may wait minutes for each of those that it keeps open: one place is left.
             .min_connections(settings.min_connections.min(most - 1))
             .max_connections(most)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .test_before_acquire(false)
-            .before_acquire(|connection, meta| {
-                Box::pin(async move { Ok(meta.idle_for < FRESH || connection.ping().await.is_ok()) })
-            })
+            .acquire_timeout(PLACE_TIMEOUT)
             .connect_with(options)
             .await?;
-        Ok(Pools::Postgres(pool))
+        Ok(Pools::Postgres(Places::new(pool)))
     }
 
     /// Which of Medusa's own tables there are. Looked for when the database was opened.
@@ -159,8 +152,8 @@ impl Database {
     pub async fn begin(&self) -> Result<Tx, DbError> {
         Ok(match &self.pools {
             Pools::Sqlite { writers, .. } => Tx::sqlite_write(writers.begin().await.map_err(no_connection)?),
-            Pools::Postgres(pool) => {
-                let mut held = Held::new(pool.acquire().await.map_err(no_connection)?);
+            Pools::Postgres(places) => {
+                let mut held = Held::take(places).await.map_err(no_connection)?;
                 held.begin().await.map_err(no_connection)?;
                 Tx::postgres(held)
             }
@@ -186,7 +179,7 @@ impl Database {
     pub async fn read(&self) -> Result<Tx, DbError> {
         Ok(match &self.pools {
             Pools::Sqlite { readers, .. } => Tx::sqlite_read(readers.acquire().await.map_err(no_connection)?),
-            Pools::Postgres(pool) => Tx::postgres(Held::new(pool.acquire().await.map_err(no_connection)?)),
+            Pools::Postgres(places) => Tx::postgres(Held::take(places).await.map_err(no_connection)?),
         })
     }
 
@@ -197,7 +190,7 @@ impl Database {
     pub(crate) async fn dedicated(&self) -> Result<Option<PgConnection>, DbError> {
         match &self.pools {
             Pools::Sqlite { .. } => Ok(None),
-            Pools::Postgres(pool) => Ok(Some(pool.connect_options().connect().await?)),
+            Pools::Postgres(places) => Ok(Some(places.pool().connect_options().connect().await?)),
         }
     }
 
@@ -210,8 +203,9 @@ impl Database {
                     tracing::warn!(%error, "The writing connection did not close as it should");
                 }
             }
-            Pools::Postgres(pool) => {
-                if tokio::time::timeout(PATIENCE, pool.close()).await.is_err() {
+            Pools::Postgres(places) => {
+                places.close();
+                if tokio::time::timeout(PATIENCE, places.pool().close()).await.is_err() {
                     tracing::warn!("The database took no leave; its connections are cut");
                 }
             }

@@ -196,7 +196,8 @@ impl Claims {
             }
             let Some(holder) = holder else { continue };
             let Some(found) = customer::find(&mut cx.tx, &holder).await? else { continue };
-            if is_older_than_demand(&cx.shared.options, &found) || verification::covers(cx, &found, self.contact).await?
+            if is_older_than_demand(&cx.shared.options, &found)
+                || verification::covers(cx, &found, self.contact).await?
             {
                 return Ok(true);
             }

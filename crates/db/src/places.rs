@@ -1,0 +1,112 @@
+//! The places on PostgreSQL: as many connections at once as are allowed, and those that came back well, ready for the next.
+//!
+//! sqlx's pool asks each connection for a sign of life when it comes back, and again when it goes out: two round trips beside
+//! each request's own one or two. What came back well a moment ago is used again without asking; all else goes through the pool,
+//! which asks, replaces and ends connections as it is told to.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use sqlx::pool::PoolConnection;
+use sqlx::{Error, PgPool, Postgres};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use crate::held::PATIENCE;
+
+/// How long to wait for a place before the request is answered 503.
+pub(crate) const PLACE_TIMEOUT: Duration = Duration::from_secs(3);
+/// A connection that rested no longer is used without asking whether it is well.
+const FRESH: Duration = Duration::from_millis(100);
+/// After this time a connection goes through the pool, however busy it is: the pool ends those that are old.
+const ASK_AFTER: Duration = Duration::from_secs(60);
+
+/// All of them.
+pub(crate) struct Places {
+    pool: PgPool,
+    free: Arc<Semaphore>,
+    /// The last that came back is on top.
+    resting: Mutex<Vec<Resting>>,
+}
+
+/// A connection that came back well.
+pub(crate) struct Resting {
+    pub(crate) connection: PoolConnection<Postgres>,
+    since: Instant,
+    /// When it came from the pool.
+    pub(crate) asked: Instant,
+}
+
+impl Resting {
+    /// Whether it may be used without asking.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.since.elapsed() < FRESH
+    }
+}
+
+impl Places {
+    /// As many places as the pool has connections at most.
+    pub(crate) fn new(pool: PgPool) -> Arc<Self> {
+        let most = usize::try_from(pool.options().get_max_connections()).unwrap_or(1);
+        Arc::new(Self { pool, free: Arc::new(Semaphore::new(most)), resting: Mutex::default() })
+    }
+
+    /// The pool behind them.
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Waits for a place.
+    ///
+    /// # Errors
+    /// When none comes free in time.
+    pub(crate) async fn place(&self) -> Result<OwnedSemaphorePermit, Error> {
+        let place = timeout(PLACE_TIMEOUT, Arc::clone(&self.free).acquire_owned()).await;
+        place.map_err(|_| Error::PoolTimedOut)?.map_err(|_| Error::PoolClosed)
+    }
+
+    /// The connection that rested the least.
+    pub(crate) fn pop(&self) -> Option<Resting> {
+        self.resting().pop()
+    }
+
+    /// Keeps a connection that is well and in no transaction for whoever comes next; or gives it back, if it must go through the pool
+    /// once more.
+    pub(crate) fn rest(
+        &self,
+        connection: PoolConnection<Postgres>,
+        asked: Instant,
+    ) -> Option<PoolConnection<Postgres>> {
+        let mut resting = self.resting();
+        if self.free.is_closed() || asked.elapsed() > ASK_AFTER {
+            return Some(connection);
+        }
+        resting.push(Resting { connection, since: Instant::now(), asked });
+        None
+    }
+
+    /// Closes all that rest: the way to the server is not what it was.
+    pub(crate) fn forget(&self) {
+        for rested in self.resting().drain(..) {
+            drop(rested.connection.detach());
+        }
+    }
+
+    /// Gives no more places, and hands back to the pool what rests.
+    pub(crate) fn close(&self) {
+        self.free.close();
+        self.resting().clear();
+    }
+
+    fn resting(&self) -> std::sync::MutexGuard<'_, Vec<Resting>> {
+        self.resting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lets the pool look whether a connection is well, and keep or close it; but not for longer than [`PATIENCE`]: what drops a
+/// connection looks without a bound. Cut off, it closes the connection and frees its place in the pool.
+pub(crate) async fn hand_back(mut connection: PoolConnection<Postgres>) {
+    if timeout(PATIENCE, connection.return_to_pool()).await.is_err() {
+        tracing::debug!("A connection that was silent was closed instead of kept");
+    }
+}
