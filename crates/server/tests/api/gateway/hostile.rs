@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
 
 use super::{administrator, client, open, reached};
+use crate::gates::credentials::medusas_link;
 use crate::stage::{request, schedule_deletion, stage, told, verified};
 use crate::support::TestServer;
 
@@ -165,6 +166,38 @@ cr_testkit::both! {
                 assert!(told["headers"].get("authorization").is_none(), "{path}: {told}");
             }
         }
+        server.stop().await;
+    }
+
+    /// Medusa would take an administrator's token that a reset or a deletion has ended; keys it judges itself.
+    async fn an_administrators_ended_token_goes_nowhere(database: TestDatabase) {
+        let (server, _) = open(&database, &[("trustProxy = []", "trustProxy = []\npublishableKey = \"off\"")]).await;
+        let (token, cookie) = administrator(&server).await;
+        let all = async |token: &str, cookie: &str| {
+            let mut authorizations = Vec::new();
+            for path in ["/custom/x", "/admin/x", "/store/x"] {
+                let told = reached(&server.get(path, Some(token)).await);
+                authorizations.push(told["headers"]["authorization"].is_string());
+            }
+            let told = reached(&server.raw(request(Method::GET, "/admin/x", &[("cookie", cookie)], None)).await);
+            authorizations.push(told["headers"]["authorization"].is_string());
+            authorizations
+        };
+        assert_eq!(all(&token, &cookie).await, [true; 4]);
+        let link = medusas_link(&server, "admin@example.com");
+        let path = "/auth/user/emailpass/update";
+        assert_eq!(reached(&server.post(path, Some("a.b.c"), json!({"password": "another one 1"})).await)["target"], path);
+        assert_eq!(all(&token, &cookie).await, [true; 4], "a link that is none");
+        assert_eq!(reached(&server.post(path, Some(&link), json!({"password": "another one 1"})).await)["target"], path);
+        assert_eq!(all(&token, &cookie).await, [false; 4]);
+        let both = [("cookie", cookie.as_str()), ("authorization", "Basic c2tfMTo=")];
+        let told = reached(&server.raw(request(Method::GET, "/admin/x", &both, None)).await);
+        assert_eq!(told["headers"]["authorization"], "Basic c2tfMTo=");
+        let body = json!({"email": "admin@example.com", "password": crate::support::PASSWORD});
+        let fresh = server.post("/auth/user/emailpass", None, body).await.field("/token");
+        assert_eq!(all(&fresh, &cookie).await, [true, true, true, false]);
+        database.sql("update \"user\" set deleted_at = '2026-01-02T03:04:05.678Z'").await;
+        assert_eq!(all(&fresh, &cookie).await, [false; 4]);
         server.stop().await;
     }
 
