@@ -10,6 +10,7 @@ pub mod create_api_key;
 pub mod create_customer;
 pub mod create_user;
 pub mod decide_account_deletion;
+pub mod end_customer_sessions;
 pub mod list_account_deletion_messages;
 pub mod list_account_deletion_requests;
 pub mod list_referrals;

@@ -32,4 +32,11 @@ impl Access for DatabaseAccess {
             Ok(live(session))
         })
     }
+
+    fn is_live_user<'a>(&'a self, claims: &'a AuthClaims) -> Answer<'a, bool> {
+        Box::pin(async move {
+            let mut tx = self.0.db.read().await?;
+            session::is_live_user(&mut tx, claims).await
+        })
+    }
 }

@@ -6,6 +6,7 @@
 
 mod building;
 mod checking;
+mod cleartext;
 pub mod commands;
 mod environment;
 mod file;

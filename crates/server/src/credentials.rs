@@ -135,7 +135,7 @@ fn of_registration(options: &Options) -> ContactType {
 }
 
 /// The contact that the path's provider logs in with.
-fn provider_contact(call: &Call) -> ContactType {
+pub fn provider_contact(call: &Call) -> ContactType {
     if call.param("auth_provider") == ContactType::Phone.provider() { ContactType::Phone } else { ContactType::Email }
 }
 

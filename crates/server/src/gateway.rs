@@ -15,7 +15,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::Response;
 use cr_core::error::Error;
-use cr_core::modules::auth::session::CUSTOMER;
+use cr_core::modules::auth::session::{CUSTOMER, USER};
 use cr_core::modules::auth::token::{self, AuthClaims};
 use http::header;
 use http::uri::{PathAndQuery, Uri};
@@ -292,21 +292,26 @@ async fn judge(state: &ServerState, call: &Call) -> Result<Credentials, Error> {
     let namespace = path::namespace(&call.path);
     if namespace == Namespace::Store {
         publishable_key::check(call).await?;
-        return Ok(match authenticate::authorize(call, Gate::OptionalCustomer).await? {
-            Some(auth) if auth.from_session => Credentials::Session(Box::new(auth.claims)),
-            None if bearer_claims(state, call).is_some_and(|claims| claims.actor_type == CUSTOMER) => {
-                Credentials::Ended
-            }
-            _ => Credentials::AsTheyCame,
-        });
+        return match authenticate::authorize(call, Gate::OptionalCustomer).await? {
+            Some(auth) if auth.from_session => Ok(Credentials::Session(Box::new(auth.claims))),
+            Some(_) => Ok(Credentials::AsTheyCame),
+            None => match bearer_claims(state, call) {
+                Some(claims) if claims.actor_type == CUSTOMER || is_over(state, &claims).await? => {
+                    Ok(Credentials::Ended)
+                }
+                _ => Ok(Credentials::AsTheyCame),
+            },
+        };
     }
     let session = session::read(state.keys(), &call.headers, state.now());
     let has_own = call.headers.contains_key(header::AUTHORIZATION);
     let wins = |claims: &AuthClaims| !has_own || (namespace == Namespace::Admin && claims.actor_type != CUSTOMER);
     if let Some(claims) = session.filter(wins) {
         same_site::check(&call.method, &call.headers, state.http.cors(namespace))?;
-        let is_over = is_over(state, &claims).await?;
-        return Ok(if is_over { Credentials::Ended } else { Credentials::Session(Box::new(claims)) });
+        // One that is over hides no token or key that the request brings besides.
+        if !is_over(state, &claims).await? {
+            return Ok(Credentials::Session(Box::new(claims)));
+        }
     }
     match bearer_claims(state, call) {
         Some(claims) if is_over(state, &claims).await? => Ok(Credentials::Ended),
@@ -319,10 +324,12 @@ async fn judge(state: &ServerState, call: &Call) -> Result<Credentials, Error> {
 /// # Errors
 /// When the database cannot be asked.
 async fn is_over(state: &ServerState, claims: &AuthClaims) -> Result<bool, Error> {
-    if claims.actor_type != CUSTOMER || claims.actor_id.is_empty() {
-        return Ok(false);
+    match claims.actor_type.as_str() {
+        _ if claims.actor_id.is_empty() => Ok(false),
+        CUSTOMER => Ok(authenticate::live_customer(state, claims).await? == LiveCustomer::Gone),
+        USER => Ok(!authenticate::is_live_user(state, claims).await?),
+        _ => Ok(false),
     }
-    Ok(authenticate::live_customer(state, claims).await? == LiveCustomer::Gone)
 }
 
 /// The claims of the bearer token, signed by us or by Medusa.

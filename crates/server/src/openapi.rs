@@ -182,6 +182,7 @@ fn parameters(route: &Route, operation: &Operation) -> Vec<Value> {
         let (description, example) = match name {
             "actor_type" => ("Who it is: `customer`, or `user` for administrators.", "customer"),
             "auth_provider" => ("`emailpass` or `phonepass`.", "emailpass"),
+            "id" if route.path.starts_with("/admin/customers/") => ("`cus_…`", "cus_01KDYF6QGE8QZ5T5W2Z7S9QK4V"),
             _ => ("`adr_…`", "adr_01KDYF6QGE8QZ5T5W2Z7S9QK4V"),
         };
         let schema = json!({ "type": "string", "minLength": 1 });

@@ -313,6 +313,10 @@ pub static TABLE: &[Route] = &[
         Box::pin(admin::account_deletion_requests::id::messages::get(call))
     })
     .may_reveal(),
+    Route::admin(Method::POST, "/admin/customers/{id}/end-sessions", |call| {
+        Box::pin(admin::customers::id::end_sessions::post(call))
+    })
+    .may_reveal(),
     Route::plain(Method::GET, "/health", |call| Box::pin(health::get(call))),
     Route::plain(Method::GET, "/health/ready", |call| Box::pin(health::ready::get(call))),
 ];

@@ -1,4 +1,4 @@
-//! What every request can reach: the product, the HTTP settings, and the three questions that only the database answers.
+//! What every request can reach: the product, the HTTP settings, and the four questions that only the database answers.
 
 use std::pin::Pin;
 
@@ -90,6 +90,13 @@ pub trait Access: Send + Sync {
     /// # Errors
     /// When the database cannot be asked.
     fn live_customer<'a>(&'a self, claims: &'a AuthClaims) -> Answer<'a, LiveCustomer>;
+
+    /// Whether the administrator of these claims may act now: lives, and the token's sessions were not ended. Called for claims of
+    /// the actor type `user` whose `actor_id` is not empty, from a bearer token or a session alike.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    fn is_live_user<'a>(&'a self, claims: &'a AuthClaims) -> Answer<'a, bool>;
 }
 
 /// What became of a token's customer.

@@ -71,6 +71,21 @@ pub async fn run(app: &App, input: Input) -> Result<(), Error> {
     cx.commit().await
 }
 
+/// Ends the sessions of whoever's password Medusa has set by a token of its own, which may come without a `jti`. A token that this
+/// server cannot read names nobody.
+///
+/// # Errors
+/// When a statement fails.
+pub async fn end_sessions(app: &App, contact: ContactType, token: &str) -> Result<(), Error> {
+    let Some(claims) = token::read_reset(&app.shared.keys, token, app.shared.env.clock.now()) else { return Ok(()) };
+    let identifier = Identifier::read(contact, &claims.entity_id, app.shared.options.default_country.as_deref());
+    let mut cx = app.begin().await?;
+    if let Some(found) = find_customer_by_email::run(&mut cx, &identifier).await? {
+        session::end(&mut cx, &found.identity.id).await?;
+    }
+    cx.commit().await
+}
+
 /// Whether this is a reset token of that actor, looked at before anything else of the request.
 ///
 /// # Errors

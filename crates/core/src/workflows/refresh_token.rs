@@ -5,7 +5,7 @@ use serde_json::Map;
 
 use crate::app::App;
 use crate::error::Error;
-use crate::modules::auth::session::{self, CUSTOMER, Subject};
+use crate::modules::auth::session::{self, CUSTOMER, Subject, USER};
 use crate::modules::auth::token::AuthClaims;
 use crate::options::ContactType;
 use crate::workflows::adopt_verification;
@@ -40,7 +40,7 @@ pub async fn run(app: &App, claims: &AuthClaims) -> Result<Output, Error> {
     };
     let second_factor = session::second_factor(&mut tx, app.db.medusa_tables().mfa_factors, &identity, claims).await?;
     drop(tx);
-    if claims.actor_type == CUSTOMER && !actor_id.is_empty() {
+    if !actor_id.is_empty() {
         check_login(app, &AuthClaims { actor_id: actor_id.clone(), ..claims.clone() }).await?;
     }
     let subject = Subject {
@@ -54,8 +54,8 @@ pub async fn run(app: &App, claims: &AuthClaims) -> Result<Output, Error> {
     Ok(Output { token: session::issue(&app.shared.keys, &app.shared.options, subject, now) })
 }
 
-/// What login asks of a customer besides the password: an account that lives, is not leaving, and has proven a channel. Other
-/// actors are asked nothing: who they are is Medusa's.
+/// What login asks besides the password: of a customer an account that lives, is not leaving, and has proven a channel; of an
+/// administrator a user who lives. Other actors are asked nothing: who they are is Medusa's.
 ///
 /// # Errors
 /// The guard's 401; 403 `account_deletion_pending`; 401 `verification_required`.
@@ -63,11 +63,15 @@ pub async fn check_login(app: &App, claims: &AuthClaims) -> Result<(), Error> {
     if claims.awaits_second_factor() {
         return Err(Error::unauthenticated());
     }
-    if claims.actor_type != CUSTOMER {
+    if ![CUSTOMER, USER].contains(&claims.actor_type.as_str()) {
         return Ok(());
     }
     let options = &app.shared.options;
     let mut tx = app.db.read().await?;
+    if claims.actor_type == USER {
+        let is_live = session::is_live_user(&mut tx, claims).await?;
+        return if is_live { Ok(tx.commit().await?) } else { Err(Error::unauthenticated()) };
+    }
     let session = session::live_customer(&mut tx, claims).await?;
     if session.is_deletion_active {
         return Err(session::deletion_pending(session.deletion_scheduled_at));

@@ -5,7 +5,9 @@ use cr_core::jobs::process_account_deletions;
 use cr_core::modules::account_deletion_request::service::Decision;
 use cr_core::options::ContactType;
 use cr_core::workflows::decide_account_deletion::{self, Administrator};
-use cr_core::workflows::{list_account_deletion_messages, login};
+use cr_core::workflows::{end_customer_sessions, list_account_deletion_messages, login};
+use cr_types::ids::CustomerId;
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::deletion::schedule;
@@ -53,6 +55,50 @@ cr_testkit::both! {
         assert_refused(second, ErrorKind::NotAllowed, "The account of a completed account deletion request cannot be deleted");
         assert!(list_account_deletion_messages::run(&shop.app, &request).await.unwrap().is_empty());
         assert_eq!((shop.count("auth_identity").await, shop.count("customer where email is not null").await), (0, 0));
+    }
+
+    /// A customer who was robbed of a session is logged out everywhere, by whichever contact they came; nobody else is.
+    async fn an_administrator_ends_all_sessions_of_one_customer(database: TestDatabase) {
+        let shop = open(database).await;
+        let (registration, id) = shop.account("ann@shop.test", Some("+15551234567")).await;
+        let mut claims = Vec::new();
+        for (contact, identifier) in [(ContactType::Email, "ann@shop.test"), (ContactType::Phone, "+15551234567")] {
+            shop.verify(&registration, &id, contact).await.unwrap();
+            let login = login::run(&shop.app, credentials(contact, identifier)).await.unwrap();
+            claims.push(shop.read(&login.token));
+            assert!(shop.counts(claims.last().unwrap()).await, "{identifier}");
+        }
+        let (bob, _) = shop.member("bob@shop.test", None).await;
+        let id = CustomerId::from_stored(id);
+        for round in 1..=2 {
+            shop.clock.advance_seconds(5);
+            let steps = ["end-customer-sessions", "write-audit", "commit"];
+            let (first, second) = unwinds(&shop, &steps, |app| {
+                let id = id.clone();
+                async move { end_customer_sessions::run(&app, &id, &BY).await }
+            }).await;
+            assert_eq!((first, second.unwrap()), (shop.now(), shop.now()));
+            for claims in claims.drain(..) {
+                assert!(!shop.counts(&claims).await, "round {round}");
+            }
+            let login = login::run(&shop.app, credentials(ContactType::Email, "ann@shop.test")).await.unwrap();
+            claims.push(shop.read(&login.token));
+            assert!(shop.counts(&claims[0]).await && shop.counts(&bob).await, "round {round}");
+        }
+        let lines = shop.database.rows("select actor_id, subject_id, details from cr_audit where action = 'customer.end_sessions'").await;
+        let line = json!({"actor_id": "user_1", "subject_id": id, "details": null});
+        assert_eq!(lines, vec![line; 4]);
+    }
+
+    async fn sessions_of_nobody_are_not_ended(database: TestDatabase) {
+        let shop = open(database).await;
+        let (_, gone) = shop.member("ann@shop.test", None).await;
+        shop.database.sql("update customer set deleted_at = '2026-01-02T03:04:05.678Z'").await;
+        for id in [gone, CustomerId::from_stored("cus_9")] {
+            let refused = end_customer_sessions::run(&shop.app, &id, &BY).await;
+            assert_refused(refused, ErrorKind::NotFound, &format!("Customer with id: {id} was not found"));
+        }
+        assert_eq!(shop.count("cr_audit where action = 'customer.end_sessions'").await, 0);
     }
 
     /// Whoever holds the row first wins, and nobody waits for ever.

@@ -1,9 +1,11 @@
 //! Changing a password with the old one.
 
 use cr_core::error::ErrorKind;
-use cr_core::modules::auth::token::AuthClaims;
+use cr_core::modules::auth::session;
+use cr_core::modules::auth::token::{self, AuthClaims, ResetClaims};
 use cr_core::options::{ContactType, Rate};
-use cr_core::workflows::{change_password, complete_password_reset, login};
+use cr_core::workflows::{change_password, complete_password_reset, login, refresh_token};
+use cr_db::models::user::{self, User};
 use cr_types::ids::CustomerId;
 use secrecy::SecretString;
 
@@ -101,6 +103,66 @@ cr_testkit::both! {
         login::run(&shop.app, login::Input { actor_type: "user".to_owned(), ..credentials(ContactType::Email, "ann@shop.test") }).await.unwrap();
         let new = login::Input { password: SecretString::from(NEW.to_owned()), ..credentials(ContactType::Phone, "+15551234567") };
         login::run(&shop.app, new).await.unwrap();
+    }
+
+    /// Where one identity is a customer's too, by the customer's reset; by a reset that Medusa carried out; and by the user's end.
+    async fn an_administrators_tokens_end_with_their_password_and_their_account(database: TestDatabase) {
+        let shop = open(database).await;
+        let (_, id) = shop.member("ann@shop.test", None).await;
+        let mut tx = shop.app.db.begin().await.unwrap();
+        let ann = User { id: "user_1".to_owned(), email: "ann@shop.test".to_owned() };
+        user::insert(&mut tx, &ann, shop.now()).await.unwrap();
+        tx.commit().await.unwrap();
+        shop.database.sql(&format!(
+            "update auth_identity set app_metadata = '{{\"customer_id\": \"{id}\", \"user_id\": \"user_1\"}}'"
+        )).await;
+        let enter = async |password: &str| {
+            let input = login::Input {
+                actor_type: "user".to_owned(),
+                password: SecretString::from(password.to_owned()),
+                ..credentials(ContactType::Email, "ann@shop.test")
+            };
+            shop.read(&login::run(&shop.app, input).await.unwrap().token)
+        };
+        let counts = async |claims: &AuthClaims| {
+            let mut tx = shop.app.db.read().await.unwrap();
+            session::is_live_user(&mut tx, claims).await.unwrap()
+        };
+        let first = enter(PASSWORD).await;
+        let nameless = AuthClaims { auth_identity_id: String::new(), ..first.clone() };
+        let of_another = AuthClaims { actor_id: "user_2".to_owned(), ..first.clone() };
+        assert!(counts(&first).await && counts(&nameless).await && !counts(&of_another).await);
+
+        let input = complete_password_reset::Input {
+            actor_type: "customer".to_owned(),
+            contact: ContactType::Email,
+            identifier: "ann@shop.test".to_owned(),
+            token: shop.reset_token(ContactType::Email, "ann@shop.test").await,
+            password: SecretString::from(NEW.to_owned()),
+        };
+        complete_password_reset::run(&shop.app, input).await.unwrap();
+        let second = enter(NEW).await;
+        assert!(!counts(&first).await && !counts(&nameless).await && counts(&second).await);
+
+        shop.clock.advance_seconds(5);
+        let link = ResetClaims {
+            entity_id: "ann@shop.test".to_owned(),
+            provider: "emailpass".to_owned(),
+            actor_type: "user".to_owned(),
+            jti: None,
+            iat: shop.now().seconds(),
+            exp: shop.now().seconds() + 900,
+        };
+        for (link, ends) in [("no link".to_owned(), false), (token::issue_reset(&shop.app.shared.keys, &link), true)] {
+            complete_password_reset::end_sessions(&shop.app, ContactType::Email, &link).await.unwrap();
+            assert_eq!(counts(&second).await, !ends, "{link}");
+        }
+        let third = enter(NEW).await;
+        assert!(counts(&third).await);
+        refresh_token::run(&shop.app, &third).await.unwrap();
+        shop.database.sql("update \"user\" set deleted_at = '2026-01-02T03:04:05.678Z'").await;
+        assert!(!counts(&third).await);
+        assert_refused(refresh_token::run(&shop.app, &third).await, ErrorKind::Unauthenticated, "Unauthorized");
     }
 
     /// Ten changes and a reset at once: one of them decides, the others are told, and one password holds everywhere.

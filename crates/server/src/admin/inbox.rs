@@ -89,7 +89,7 @@ pub fn allowed(peer: IpAddr, headers: &HeaderMap) -> bool {
 }
 
 /// Whether a `Host` header (name, or address, and perhaps a port) means this machine.
-fn is_loopback_name(host: &str) -> bool {
+pub(crate) fn is_loopback_name(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(bracketed) => bracketed.split(']').next().unwrap_or(""),
         None => host.split(':').next().unwrap_or(""),

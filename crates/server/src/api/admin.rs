@@ -1,3 +1,4 @@
 //! `/admin`.
 
 pub mod account_deletion_requests;
+pub mod customers;

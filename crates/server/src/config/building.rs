@@ -9,7 +9,7 @@ use super::checking::{Findings, Place, check};
 use super::node::{Node, Origin};
 use super::reading::Reader;
 use super::{Config, HttpConfig, LogFormat, Problem, PublishableKeyRule, Sources};
-use super::{environment, file, notification, options, pending, required, secrets, show, values};
+use super::{cleartext, environment, file, notification, options, pending, required, secrets, show, values};
 
 /// The layer below all others.
 pub(crate) const DEFAULTS: &str = include_str!("config.default.toml");
@@ -78,6 +78,7 @@ fn build(reader: &mut Reader<'_>, sources: &Sources, source: String) -> Config {
     let notification = notification::build(reader);
     notification::judge_named_channels(reader, &options, &notification);
     options.event_webhooks = notification::webhooks(reader);
+    cleartext::warn(reader, &notification, &options.event_webhooks);
     let gateway_upstream = reader.find_text("gateway.upstream").map(|url| url.trim_end_matches('/').to_owned());
     let usual_path = if gateway_upstream.is_some() { "/customer-registration" } else { "/app" };
     let config = Config {

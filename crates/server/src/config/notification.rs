@@ -182,10 +182,5 @@ pub(crate) fn webhooks(reader: &mut Reader<'_>) -> Vec<EventWebhook> {
             events: element.child("events").map_or_else(|| vec![ALL_CUSTOMER_EVENTS.to_owned()], Node::texts),
         }
     };
-    let webhooks: Vec<EventWebhook> = elements.iter().map(webhook).collect();
-    let in_the_clear = |webhook: &&EventWebhook| webhook.url.to_ascii_lowercase().starts_with("http://");
-    if reader.production && webhooks.iter().any(|webhook| in_the_clear(&webhook)) {
-        reader.warnings.push("events.webhooks has a URL that is not https: events travel in the clear.".to_owned());
-    }
-    webhooks
+    elements.iter().map(webhook).collect()
 }

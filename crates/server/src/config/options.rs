@@ -167,7 +167,7 @@ fn limits(reader: &Reader<'_>) -> Limits {
     }
 }
 
-/// Password lengths must leave room; codes that live long are noted.
+/// Password lengths must leave room; codes that live long or are quickly guessed are noted.
 fn judge_lengths(reader: &mut Reader<'_>, options: &Options) {
     if options.password.min_length > options.password.max_length {
         reader.tell(
@@ -180,6 +180,14 @@ fn judge_lengths(reader: &mut Reader<'_>, options: &Options) {
         reader.notes.push(format!(
             "options.otpExpiryMinutes is {}: OWASP ASVS 6.5.5 asks for codes that live 10 minutes at most.",
             options.otp_expiry_minutes
+        ));
+    }
+    // Of 31 characters five are more than six of ten.
+    let enough = if options.otp_charset == OtpCharset::Numeric { 6 } else { 5 };
+    if options.otp_length < enough {
+        reader.notes.push(format!(
+            "options.otpLength is {}: OWASP ASVS 6.5.4 asks for codes of 20 bits, which six digits or five letters and digits come to.",
+            options.otp_length
         ));
     }
 }

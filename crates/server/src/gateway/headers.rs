@@ -5,7 +5,7 @@ use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue};
 
 use crate::client_address::Origin;
-use crate::middlewares::request_id;
+use crate::middlewares::{publishable_key, request_id};
 use crate::session;
 
 /// The cookie of Medusa's own session, which means nothing here: sessions are ours.
@@ -22,6 +22,17 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     header::TRAILER,
     header::TRANSFER_ENCODING,
     header::UPGRADE,
+];
+
+/// Headers that are judged here by their first line. Node takes the first of some, and of others joins all lines to a text that
+/// nobody judged; who stands in between may take the last.
+const JUDGED_BY_THE_FIRST: [HeaderName; 6] = [
+    header::AUTHORIZATION,
+    HeaderName::from_static(publishable_key::HEADER),
+    header::CONTENT_LENGTH,
+    header::HOST,
+    header::ORIGIN,
+    HeaderName::from_static("sec-fetch-site"),
 ];
 
 /// Headers that tell of hops before us; what of them is true is written anew.
@@ -60,6 +71,16 @@ pub(super) fn drop_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
+/// Takes away all lines but the first of what was judged by the first. A request is not refused for them: on our own routes the first
+/// counts too. Cookies may come in several lines (RFC 9113, section 8.2.3), and all are looked at.
+fn keep_first(headers: &mut HeaderMap) {
+    for name in &JUDGED_BY_THE_FIRST {
+        if let Some(first) = headers.get(name).cloned() {
+            headers.insert(name, first);
+        }
+    }
+}
+
 /// The words of all `Connection` headers.
 fn connection_tokens(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let values = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
@@ -74,6 +95,7 @@ pub(super) fn towards_upstream(
     upgrade: Option<&HeaderValue>,
 ) {
     drop_hop_by_hop(headers);
+    keep_first(headers);
     headers.remove(header::EXPECT);
     for name in &FORWARDING {
         headers.remove(name);
@@ -204,6 +226,45 @@ mod tests {
                 "x-forwarded-host: shop.example",
                 "x-forwarded-proto: http",
                 "x-request-id: id-1",
+            ]
+        );
+    }
+
+    /// Of two tokens Medusa must not read the one that was not judged.
+    #[test]
+    fn of_what_was_judged_the_first_line_alone_goes_on() {
+        let mut headers = map(&[
+            ("authorization", "Bearer a"),
+            ("authorization", "Bearer b"),
+            ("x-publishable-api-key", "pk_a"),
+            ("x-publishable-api-key", "pk_b"),
+            ("content-length", "3"),
+            ("content-length", "3"),
+            ("host", "a"),
+            ("host", "b"),
+            ("origin", "https://a.example"),
+            ("origin", "https://b.example"),
+            ("sec-fetch-site", "same-origin"),
+            ("sec-fetch-site", "cross-site"),
+            ("cookie", "a=1"),
+            ("cookie", "b=2"),
+            ("accept", "text/html"),
+            ("accept", "*/*"),
+        ]);
+        keep_first(&mut headers);
+        assert_eq!(
+            told(&headers),
+            [
+                "accept: */*",
+                "accept: text/html",
+                "authorization: Bearer a",
+                "content-length: 3",
+                "cookie: a=1",
+                "cookie: b=2",
+                "host: a",
+                "origin: https://a.example",
+                "sec-fetch-site: same-origin",
+                "x-publishable-api-key: pk_a",
             ]
         );
     }

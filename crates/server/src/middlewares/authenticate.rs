@@ -5,7 +5,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cr_core::error::{Error, ErrorKind};
-use cr_core::modules::auth::session::deletion_pending;
+use cr_core::modules::auth::session::{CUSTOMER, USER, deletion_pending};
 use cr_core::modules::auth::token::{self, AuthClaims};
 use http::header;
 use serde_json::Map;
@@ -16,10 +16,6 @@ use crate::routes::{Gate, Namespace};
 use crate::session;
 use crate::state::{LiveCustomer, ServerState};
 
-/// Actor type of the shop's customers.
-const CUSTOMER: &str = "customer";
-/// Actor type of the admin's users.
-const USER: &str = "user";
 /// Actor type that Medusa gives a secret API key.
 const API_KEY: &str = "api-key";
 /// What Medusa 2.21 answers to a token whose second factor is outstanding.
@@ -54,6 +50,14 @@ pub async fn authorize(call: &Call, gate: Gate) -> Result<Option<AuthContext>, E
 /// What the database says when it cannot be asked.
 pub async fn live_customer(state: &ServerState, claims: &AuthClaims) -> Result<LiveCustomer, Error> {
     state.http.access.live_customer(claims).await
+}
+
+/// Whether the administrator of these claims may act now.
+///
+/// # Errors
+/// What the database says when it cannot be asked.
+pub async fn is_live_user(state: &ServerState, claims: &AuthClaims) -> Result<bool, Error> {
+    state.http.access.is_live_user(claims).await
 }
 
 /// A customer that lives.
@@ -115,14 +119,18 @@ async fn optional_customer(call: &Call) -> Result<Option<AuthContext>, Error> {
     }
 }
 
-/// A user of the admin by session or bearer token, or a secret API key by Basic.
+/// A user of the admin by session or bearer token, or a secret API key by Basic. A session that is over hides none of the others.
 ///
 /// # Errors
 /// 401 when the second factor is outstanding; what the database says when it cannot be asked.
 async fn admin(call: &Call) -> Result<Option<AuthContext>, Error> {
-    if let Some(auth) = session_or_bearer(call, USER, has_actor) {
+    let ways: [fn(&Call) -> Option<AuthContext>; 2] = [from_session, from_bearer];
+    for way in ways {
+        let Some(auth) = way(call).filter(|auth| auth.claims.actor_type == USER && has_actor(auth)) else { continue };
         refuse_outstanding_factor(&auth.claims)?;
-        return Ok(Some(auth));
+        if is_live_user(&call.state, &auth.claims).await? {
+            return Ok(Some(auth));
+        }
     }
     let Some(token) = call.header(header::AUTHORIZATION.as_str()).and_then(basic_secret_key) else { return Ok(None) };
     let Some(key_id) = call.state.http.access.secret_key(&token).await? else { return Ok(None) };

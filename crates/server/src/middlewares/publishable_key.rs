@@ -5,7 +5,7 @@ use cr_core::error::Error;
 use crate::call::Call;
 
 /// The header it comes in.
-const HEADER: &str = "x-publishable-api-key";
+pub const HEADER: &str = "x-publishable-api-key";
 /// No key (Medusa 2.11.2, `ensurePublishableApiKeyMiddleware`).
 const MISSING: &str = "Publishable API key required in the request header: x-publishable-api-key. You can manage your keys \
                        in settings in the dashboard.";

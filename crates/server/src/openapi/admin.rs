@@ -36,6 +36,7 @@ pub(super) fn operations() -> Vec<Operation> {
         .fails(400, "not_allowed", "The account deletion request is held; release it first")
         .fails(400, "not_allowed", "The account of a cancelled account deletion request cannot be deleted"),
         messages(),
+        end_sessions(),
         Operation {
             content_type: "text/html",
             ..Operation::new(
@@ -98,6 +99,24 @@ fn decision(word: &str, summary: &'static str, description: &'static str) -> Ope
 
 /// The sentence for an id of no request.
 const NOT_FOUND: &str = "Account deletion request with id: adr_01KDYF6QGE8QZ5T5W2Z7S9QK4V was not found";
+
+/// `POST /admin/customers/{id}/end-sessions`.
+fn end_sessions() -> Operation {
+    let ended_at = moment("No session or token of before counts any more.");
+    let customer = object(json!({ "id": text("`cus_…`"), "sessions_ended_at": ended_at }), &[]);
+    let example = json!({ "id": "cus_01KDYF6QGE8QZ5T5W2Z7S9QK4V", "sessions_ended_at": "2026-01-02T03:04:05.678Z" });
+    Operation::new(
+        Method::POST,
+        "/admin/customers/{id}/end-sessions",
+        "Log a customer out everywhere",
+        (object(json!({ "customer": customer }), &[]), json!({ "customer": example })),
+    )
+    .about("Every session and token ends, here and for what goes through to Medusa. The password stays.")
+    .takes(object(json!({}), &[]), json!({}))
+    .or_nothing()
+    .fails(404, "not_found", "Customer with id: cus_01KDYF6QGE8QZ5T5W2Z7S9QK4V was not found")
+    .fails(400, "invalid_data", "Invalid request: Unrecognized fields: 'force'")
+}
 
 /// `GET /admin/account-deletion-requests/{id}/messages`.
 fn messages() -> Operation {

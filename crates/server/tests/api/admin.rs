@@ -1,4 +1,4 @@
-//! `GET /admin/account-deletion-requests`.
+//! What stands below `/admin`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -170,6 +170,48 @@ cr_testkit::both! {
             r#"400 {"type":"not_allowed","message":"The account of a completed account deletion request cannot be deleted"}"#
         );
         assert_eq!(told(&server.get(&format!("{PATH}/adr_1/messages"), Some(&token)).await), r#"200 {"messages":[],"count":0}"#);
+        server.stop().await;
+    }
+
+    /// By a token or a key; what is done is in the audit, and done again it is answered again.
+    async fn an_administrator_logs_a_customer_out_everywhere(database: TestDatabase) {
+        let (server, clock) = stage(&database, &[]).await;
+        let known = verified(&server).await;
+        let session = server.post("/auth/session", Some(&known.login), json!({})).await;
+        let cookie = session.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+        let token = admin(&server).await;
+        let path = format!("/admin/customers/{}/end-sessions", known.id);
+        let me = async |headers: &[(&str, &str)]| {
+            server.raw(request(Method::GET, "/store/customers/me", headers, None)).await.status.as_u16()
+        };
+        let bearer = format!("Bearer {}", known.login);
+        assert_eq!((me(&[("authorization", &bearer)]).await, me(&[("cookie", &cookie)]).await), (200, 200));
+        let ended = r#"200 {"customer":{"id":"<cus>","sessions_ended_at":"2026-01-02T03:04:05.678Z"}}"#;
+        assert_eq!(told(&server.post(&path, Some(&token), json!({})).await), ended);
+        assert_eq!((me(&[("authorization", &bearer)]).await, me(&[("cookie", &cookie)]).await), (401, 401));
+        assert_eq!(told(&server.post("/auth/token/refresh", Some(&known.login), json!({})).await), OUT);
+        clock.advance_seconds(1);
+        let fresh = format!("Bearer {}", good_login(&server).await.field("/token"));
+        assert_eq!(me(&[("authorization", &fresh)]).await, 200);
+        let key = create_api_key::run(&server.app, ApiKeyType::Secret, "Shop").await.unwrap();
+        let basic = format!("Basic {}", STANDARD.encode(format!("{key}:")));
+        let answer = server.raw(request(Method::POST, &path, &[("authorization", &basic)], None)).await;
+        assert_eq!(told(&answer), ended.replace("05.678Z", "06.678Z"));
+        assert_eq!(me(&[("authorization", &fresh)]).await, 401);
+        let lines = database.rows("select actor_type, action, subject_id from cr_audit order by created_at").await;
+        let line = |by: &str| json!({"actor_type": by, "action": "customer.end_sessions", "subject_id": known.id});
+        assert_eq!(lines, [line("user"), line("api-key")]);
+
+        let missing = r#"404 {"type":"not_found","message":"Customer with id: cus_9 was not found"}"#;
+        let other = "/admin/customers/cus_9/end-sessions";
+        assert_eq!(told(&server.post(other, Some(&token), json!({})).await), missing);
+        assert_eq!(told(&server.post(&path, None, json!({})).await), OUT);
+        let own = good_login(&server).await.field("/token");
+        assert_eq!(told(&server.post(&path, Some(&own), json!({})).await), OUT);
+        assert_eq!(
+            told(&server.post(&path, Some(&token), json!({"force": true})).await),
+            r#"400 {"type":"invalid_data","message":"Invalid request: Unrecognized fields: 'force'"}"#
+        );
         server.stop().await;
     }
 

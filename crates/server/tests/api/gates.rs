@@ -1,7 +1,7 @@
 //! The policy table's gates: every row of the table, and what is no row but guarded all the same, against every kind of wrong
 //! credential. One table says what each gate answers to each: status and whole body. A row that is new is tried by being there.
 
-mod credentials;
+pub(crate) mod credentials;
 mod publishable_key;
 mod spellings;
 

@@ -1,10 +1,11 @@
-//! Whether a token still counts: its customer lives, it is not older than the identity's `cr_not_before`, and for a login the
-//! account is neither leaving nor unverified.
+//! Whether a token still counts: its customer or administrator lives, it is not older than the identity's `cr_not_before`, and for
+//! a customer's login the account is neither leaving nor unverified.
 
 use cr_db::Tx;
 use cr_db::models::auth_identity::{self, AuthIdentity};
 use cr_db::models::auth_mfa_factor;
 use cr_db::models::customer::{self, Customer, Session};
+use cr_db::models::user;
 use cr_types::ids::{AuthIdentityId, CustomerId};
 use cr_types::timestamp::Timestamp;
 use serde_json::{Map, Value};
@@ -18,6 +19,8 @@ use crate::options::{ContactType, Options};
 
 /// What Medusa calls a shop's customer.
 pub const CUSTOMER: &str = "customer";
+/// What Medusa calls an administrator.
+pub const USER: &str = "user";
 
 /// The customer of a token, if the token counts: an account that lives, and not issued before `cr_not_before`.
 ///
@@ -50,6 +53,23 @@ fn is_current(session: &Session, claims: &AuthClaims) -> bool {
     let Some(metadata) = &session.app_metadata else { return false };
     let not_before = metadata.as_ref().and_then(|metadata| metadata.get("cr_not_before")).and_then(Value::as_i64);
     not_before.is_none_or(|not_before| claims.iat >= not_before)
+}
+
+/// Whether an administrator's token counts: the user lives, the identity is still theirs, and the token was not issued before
+/// `cr_not_before`. One that Medusa signed counts by the same rules: it names its identity, and when it was issued.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn is_live_user(tx: &mut Tx, claims: &AuthClaims) -> Result<bool, Error> {
+    if claims.actor_type != USER || claims.actor_id.is_empty() {
+        return Ok(false);
+    }
+    let id = AuthIdentityId::from_stored(claims.auth_identity_id.clone());
+    let identity = user::find_identity(tx, &claims.actor_id, &id).await?;
+    Ok(identity.is_some_and(|identity| {
+        let is_theirs = identity.actor_id(USER) == Some(claims.actor_id.as_str());
+        is_theirs && identity.not_before().is_none_or(|not_before| claims.iat >= not_before)
+    }))
 }
 
 /// What a token issued in exchange for this one says of the identity's second factor: nothing where there is none enabled, else

@@ -12,7 +12,7 @@ use crate::deletion::schedule;
 use crate::shop::{PASSWORD, Shop, guess, registration};
 
 /// Every deed that is killed, by the file of its workflow or job, a word behind a slash telling two of one apart.
-pub(super) const CASES: [&str; 27] = [
+pub(super) const CASES: [&str; 28] = [
     "register",
     "create_customer",
     "send_otp",
@@ -30,6 +30,7 @@ pub(super) const CASES: [&str; 27] = [
     "cancel_account_deletion",
     "decide_account_deletion",
     "decide_account_deletion/run",
+    "end_customer_sessions",
     "update_customer",
     "list_referrals",
     "retrieve_customer",
@@ -198,6 +199,7 @@ async fn prepare_member(shop: &Shop, case: &str) -> Deed {
         }
         "change_password" => Deed::ChangePassword { id, token, old: PASSWORD.to_owned(), new: NEW_PASSWORD.to_owned() },
         "request_account_deletion" => Deed::RequestAccountDeletion { id },
+        "end_customer_sessions" => Deed::EndCustomerSessions { id },
         "update_customer" => Deed::UpdateCustomer { id, first_name: "Anna".to_owned() },
         "list_referrals" => Deed::ListReferrals { id },
         "retrieve_customer" => {

@@ -17,9 +17,10 @@ use cr_core::workflows::create_api_key::ApiKeyType;
 use cr_core::workflows::decide_account_deletion::Administrator;
 use cr_core::workflows::{
     cancel_account_deletion, change_password, complete_password_reset, confirm_account_deletion, create_api_key,
-    create_customer, create_user, decide_account_deletion, list_referrals, login, register, request_account_deletion,
-    request_account_deletion_cancel, request_password_reset, retrieve_customer, send_contact_change_otp, send_otp,
-    undo_contact_change, update_contact, update_customer, verify_email, verify_otp, verify_phone,
+    create_customer, create_user, decide_account_deletion, end_customer_sessions, list_referrals, login, register,
+    request_account_deletion, request_account_deletion_cancel, request_password_reset, retrieve_customer,
+    send_contact_change_otp, send_otp, undo_contact_change, update_contact, update_customer, verify_email, verify_otp,
+    verify_phone,
 };
 use cr_db::models::customer;
 use cr_types::ids::CustomerId;
@@ -34,6 +35,9 @@ use crate::shop;
 
 /// Between two looks of who waits for the worker.
 const LOOK: Duration = Duration::from_millis(5);
+
+/// Who decides.
+const BY: Administrator<'static> = Administrator { actor_type: "user", actor_id: "user_1" };
 
 /// One deed with all that it needs. Tokens and codes are texts, as a client has them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -55,6 +59,7 @@ pub(super) enum Deed {
     RequestAccountDeletionCancel { email: String },
     CancelAccountDeletion { otp: String, code: String },
     DecideAccountDeletion { request: String, decision: String },
+    EndCustomerSessions { id: String },
     UpdateCustomer { id: String, first_name: String },
     ListReferrals { id: String },
     RetrieveCustomer { id: String },
@@ -117,10 +122,13 @@ impl Deed {
                 let input = cancel_account_deletion::Input { token: otp, code };
                 Ok(json!(cancel_account_deletion::run(app, input).await?.id))
             }
+            Self::EndCustomerSessions { id } => {
+                let id = CustomerId::from_stored(id);
+                Ok(json!(end_customer_sessions::run(app, &id, &BY).await?))
+            }
             Self::DecideAccountDeletion { request, decision } => {
-                let by = Administrator { actor_type: "user", actor_id: "user_1" };
                 let decision = if decision == "run" { Decision::Run } else { Decision::Hold };
-                Ok(json!(decide_account_deletion::run(app, &request, decision, &by).await?.id))
+                Ok(json!(decide_account_deletion::run(app, &request, decision, &BY).await?.id))
             }
             entering @ (Self::Register { .. } | Self::CreateCustomer { .. } | Self::Login { .. }) => {
                 entering.enter(app).await

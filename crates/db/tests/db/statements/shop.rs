@@ -2,7 +2,10 @@
 
 use cr_db::DbError;
 use cr_db::models::api_key::{self, ApiKey};
+use cr_db::models::auth_identity;
+use cr_db::models::provider_identity::{self, NewProviderIdentity};
 use cr_db::models::user::{self, User};
+use cr_types::ids::AuthIdentityId;
 use serde_json::json;
 
 use super::{after, begin, now, open};
@@ -40,6 +43,38 @@ cr_testkit::both! {
         test.sql("update \"user\" set deleted_at = '2026-01-02T03:04:05.678Z'").await;
         let mut tx = begin(&database).await;
         assert_eq!(user::find(&mut tx, "user_1").await.unwrap(), None);
+    }
+
+    /// By the identity that is named, or where none is, by that of the user's e-mail; by neither once it or the user is gone.
+    async fn a_user_is_found_with_an_identity_while_both_live(test: TestDatabase) {
+        let database = open(&test, "").await;
+        let (named, own) = (AuthIdentityId::from_stored("authid_1"), AuthIdentityId::from_stored("authid_2"));
+        let mut tx = begin(&database).await;
+        user::insert(&mut tx, &User { id: "user_1".to_owned(), email: "ann@shop.test".to_owned() }, now()).await.unwrap();
+        for id in [&named, &own] {
+            auth_identity::insert(&mut tx, id, Some(&json!({"user_id": "user_1"})), now()).await.unwrap();
+        }
+        let new = NewProviderIdentity {
+            id: "1", entity_id: "ann@shop.test", provider: "emailpass", auth_identity_id: &own, password: "hash",
+        };
+        provider_identity::insert(&mut tx, &new, now()).await.unwrap();
+        tx.commit().await.unwrap();
+        let nameless = AuthIdentityId::from_stored("");
+        let find = async |id: &str, identity: &AuthIdentityId| {
+            let found = user::find_identity(&mut begin(&database).await, id, identity).await.unwrap();
+            found.map(|found| { assert_eq!(found.actor_id("user"), Some("user_1")); found.id })
+        };
+        assert_eq!(find("user_1", &named).await, Some(named.clone()));
+        assert_eq!(find("user_1", &nameless).await, Some(own.clone()));
+        assert_eq!(find("user_2", &named).await, None);
+        assert_eq!(find("user_1", &AuthIdentityId::from_stored("authid_3")).await, None);
+        test.sql("update auth_identity set deleted_at = '2026-01-02T03:04:05.678Z' where id = 'authid_1'").await;
+        assert_eq!(find("user_1", &named).await, None);
+        test.sql("update provider_identity set deleted_at = '2026-01-02T03:04:05.678Z'").await;
+        assert_eq!(find("user_1", &nameless).await, None);
+        assert_eq!(find("user_1", &own).await, Some(own.clone()));
+        test.sql("update \"user\" set deleted_at = '2026-01-02T03:04:05.678Z'").await;
+        assert_eq!(find("user_1", &own).await, None);
     }
 
     async fn a_key_is_written_whole_and_its_token_is_unique(test: TestDatabase) {

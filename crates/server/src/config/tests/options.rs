@@ -185,6 +185,22 @@ fn long_lived_codes_are_noted_and_hopeless_logins_warned_of() {
 }
 
 #[test]
+fn codes_that_are_quickly_guessed_are_noted() {
+    for (charset, length, is_noted) in [
+        ("numeric", 4, true),
+        ("numeric", 5, true),
+        ("numeric", 6, false),
+        ("alphanumeric", 4, true),
+        ("alphanumeric", 5, false),
+    ] {
+        let text = format!("[options]\notpCharset = \"{charset}\"\notpLength = {length}\n");
+        let notes = Folder::toml(&text).right().notes;
+        let noted = notes.iter().any(|note| note.contains("ASVS 6.5.4"));
+        assert_eq!(noted, is_noted, "{length} of {charset}: {notes:?}");
+    }
+}
+
+#[test]
 fn dates_numbers_and_countries_have_their_forms() {
     let config = Folder::toml(
         "[projectConfig.http]\njwtExpiresIn = 3600\n[options]\nregistration.verification_since = 2026-01-31T00:00:00Z\nphone.defaultCountry = \"de\"\n",

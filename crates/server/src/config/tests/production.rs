@@ -84,6 +84,43 @@ fn production_warns_of_links_in_the_clear() {
     assert_eq!(warnings("http://shop.example.com").len(), 1);
 }
 
+/// Whoever reads the network would read every code; development sends to whatever is at hand.
+#[test]
+fn production_warns_of_messages_and_events_in_the_clear() {
+    let text = |mail: &str, texts: &str, events: &str| {
+        format!(
+            "[[notification.providers]]\nid = \"smtp\"\nchannels = [\"email\"]\noptions = {{ url = \"{mail}\", from = \"a@b\" }}\n\
+             [[notification.providers]]\nid = \"webhook\"\nchannels = [\"sms\"]\noptions = {{ url = \"{texts}\", secret = \"s\" }}\n\
+             [[notification.providers]]\nid = \"twilio\"\nchannels = [\"whatsapp\"]\n\
+             options = {{ accountSid = \"AC1\", authToken = \"t\", from = \"+15550000000\", baseUrl = \"{texts}\" }}\n\
+             [[events.webhooks]]\nurl = \"{events}\"\nsecret = \"whsec_YSBrZXkgb2YgMjQgYnl0ZXMgbGVuZ3Ro\"\n\
+             [options.email_verification]\nchannel = \"email\"\n"
+        )
+    };
+    let clear = text("smtp://u:hidden@mail.example.com", "http://texts.example.com", "http://events.example.com");
+    let warned = Folder::toml(&clear).env(&PRODUCTION[..3]).right().warnings;
+    let keys: Vec<_> = warned.iter().map(|warning| warning.split(' ').next().unwrap()).collect();
+    assert_eq!(
+        keys,
+        [
+            "notification.providers[0].options.url",
+            "notification.providers[1].options.url",
+            "notification.providers[2].options.baseUrl",
+            "events.webhooks[0].url",
+        ],
+        "{warned:?}"
+    );
+    assert!(!warned.concat().contains("hidden"), "{warned:?}");
+    for safe in [
+        text("smtp://mail.example.com?tls=required", "https://texts.example.com", "https://events.example.com"),
+        text("smtp://localhost:2525", "http://127.0.0.1:8080", "http://[::1]:8080/events"),
+    ] {
+        assert_eq!(Folder::toml(&safe).env(&PRODUCTION[..3]).right().warnings, Vec::<String>::new());
+    }
+    let development = Folder::toml(&clear).env(&[("JWT_SECRET", "x")]).right().warnings;
+    assert!(!development.iter().any(|warning| warning.contains("in the clear")), "{development:?}");
+}
+
 #[test]
 fn defaults_that_depend_on_the_machine() {
     let mut folder = Folder::empty();

@@ -75,7 +75,7 @@ static SAMPLE: &[Route] = &[
     Route::plain(Method::GET, "/panic", PANIC),
 ];
 
-/// Knows one key of each kind; customers are judged by their id.
+/// Knows one key of each kind; customers and administrators are judged by their id.
 struct Known;
 
 impl Access for Known {
@@ -95,6 +95,10 @@ impl Access for Known {
                 id => LiveCustomer::Live(session(id)),
             })
         })
+    }
+
+    fn is_live_user<'a>(&'a self, claims: &'a AuthClaims) -> Answer<'a, bool> {
+        Box::pin(async move { Ok(claims.actor_id != "user_gone") })
     }
 }
 

@@ -3,15 +3,17 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cr_core::keys::{Keys, Seal};
+use cr_core::options::ContactType;
 use cr_core::workflows::create_api_key::{self, ApiKeyType};
+use cr_core::workflows::{complete_password_reset, create_user};
 use cr_testkit::TestDatabase;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::{
-    ABUSED_SESSION, ADMIN_SESSION, CUSTOMER, CUSTOMER_SESSION, ENDED_SESSION, In, LEAVING_CUSTOMER, LEAVING_SESSION,
-    NOBODY, NoIdentity, Out, REGISTRATION, RESET, SECRET_KEY, STRANGER, Verdict, Verdicts, WITHOUT_FACTOR,
-    WITHOUT_IDENTITY,
+    ABUSED_SESSION, ADMIN, ADMIN_SESSION, CUSTOMER, CUSTOMER_SESSION, ENDED_SESSION, In, LEAVING_CUSTOMER,
+    LEAVING_SESSION, NOBODY, NoIdentity, Out, REGISTRATION, RESET, SECRET_KEY, STRANGER, Verdict, Verdicts,
+    WITHOUT_FACTOR, WITHOUT_IDENTITY,
 };
 use crate::stage::{EMAIL, claims, prove, reset_token, schedule_deletion};
 use crate::support::{PASSWORD, TestServer};
@@ -91,6 +93,7 @@ pub(super) async fn credentials(server: &TestServer, database: &TestDatabase) ->
     all.extend(foreign_pages(&good));
     all.extend(api_keys(server, database, &good).await);
     all.extend(departed(server, database, &good).await);
+    all.extend(former_administrators(server, database, &good).await);
     all.extend(registrations(server).await);
     let link = reset_token(server, "email", EMAIL).await;
     all.push(bearer("a reset link's token", &link, RESET));
@@ -323,6 +326,65 @@ async fn departed(server: &TestServer, database: &TestDatabase, good: &Good) -> 
         ),
     ]);
     all
+}
+
+/// An administrator: the id, a token, a session.
+async fn administrator(server: &TestServer, email: &str) -> (String, [String; 2]) {
+    let id = create_user::run(&server.app, email, PASSWORD.to_owned().into()).await.unwrap();
+    let body = json!({"email": email, "password": PASSWORD});
+    let token = server.post("/auth/user/emailpass", None, body).await.field("/token");
+    let session = session_of(server, &token).await;
+    (id, [token, session])
+}
+
+/// Administrators who were deleted, whose identity was taken from them, and whose password is another since.
+async fn former_administrators(server: &TestServer, database: &TestDatabase, good: &Good) -> Vec<Credential> {
+    let (uma, [deleted, session]) = administrator(server, "uma@example.com").await;
+    database.sql(&format!("update \"user\" set deleted_at = '2026-01-02T03:04:05.678Z' where id = '{uma}'")).await;
+    let over = |verdicts: Verdicts| {
+        cookie("a deleted administrator's session", &session, Verdicts { session: In, ..verdicts })
+    };
+    let mut all = vec![
+        bearer("a deleted administrator's token", &deleted, NOBODY),
+        over(NOBODY),
+        and(over(ADMIN), "and a token", "authorization", format!("Bearer {}", good.admin)),
+        and(over(SECRET_KEY), "and a key", "authorization", format!("Basic {}", good.secret_key)),
+    ];
+
+    let (_, [unlinked, session]) = administrator(server, "wes@example.com").await;
+    let identity = claims(&unlinked)["auth_identity_id"].as_str().unwrap().to_owned();
+    database
+        .sql(&format!("update auth_identity set app_metadata = '{{\"user_id\": null}}' where id = '{identity}'"))
+        .await;
+    all.extend([
+        // A refresh gives what the identity has: a token of nobody.
+        bearer("the token of an identity without its user", &unlinked, Verdicts { bearer_identity: In, ..NOBODY }),
+        cookie("the session of an identity without its user", &session, ENDED_SESSION),
+    ]);
+
+    let (_, [former, session]) = administrator(server, "vic@example.com").await;
+    end_by_reset(server, "vic@example.com").await;
+    let body = json!({"email": "vic@example.com", "password": PASSWORD});
+    let fresh = server.post("/auth/user/emailpass", None, body).await.field("/token");
+    all.extend([
+        bearer("an administrator's token of before a reset", &former, NOBODY),
+        cookie("an administrator's session of before a reset", &session, ENDED_SESSION),
+        bearer("an administrator's token of after it", &fresh, ADMIN),
+    ]);
+    all
+}
+
+/// What happens here when Medusa has set an administrator's password by a link of its own.
+async fn end_by_reset(server: &TestServer, email: &str) {
+    complete_password_reset::end_sessions(&server.app, ContactType::Email, &medusas_link(server, email)).await.unwrap();
+}
+
+/// The token of a link as Medusa writes it for an administrator: without a `jti`.
+pub(crate) fn medusas_link(server: &TestServer, email: &str) -> String {
+    let now = server.app.shared.env.clock.now().seconds();
+    let claims =
+        json!({"entity_id": email, "provider": "emailpass", "actor_type": "user", "iat": now, "exp": now + 900});
+    signed("HS256", SECRET, &claims)
 }
 
 /// A registration that somebody made anew, and one whose customer proved nothing yet.

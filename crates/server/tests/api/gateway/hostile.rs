@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
+use cr_core::workflows::create_api_key::{self, ApiKeyType};
 use http::{HeaderValue, Method, Request};
 use http_body_util::channel::Channel;
 use serde_json::json;
@@ -11,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
 
 use super::{administrator, client, open, reached};
+use crate::gates::credentials::medusas_link;
 use crate::stage::{request, schedule_deletion, stage, told, verified};
 use crate::support::TestServer;
 
@@ -54,6 +56,42 @@ cr_testkit::both! {
             let answer = server.raw(sent).await;
             assert_eq!(answer.status.as_u16(), 403, "{before:?} {after:?}: {}", answer.text);
         }
+        server.stop().await;
+    }
+
+    /// Medusa must read what was judged here: of two tokens or keys the first, of cookies all, of two lengths one that both have.
+    async fn of_two_lines_the_one_that_was_judged_goes_on(database: TestDatabase) {
+        let (server, _) = stage(&database, &[]).await;
+        let known = verified(&server).await;
+        let session = server.post("/auth/session", Some(&known.login), json!({})).await;
+        let cookie = session.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+        let key = create_api_key::run(&server.app, ApiKeyType::Publishable, "shop").await.unwrap();
+        server.stop().await;
+        let (server, _) = open(&database, &[("trustProxy = []", "trustProxy = []\npublishableKey = \"required\"")]).await;
+        let send = async |lines: &[(&str, &str)]| server.raw(request(Method::GET, "/store/carts", lines, None)).await;
+        let (good, other) = (("x-publishable-api-key", key.as_str()), ("x-publishable-api-key", "pk_other"));
+        let bearer = format!("Bearer {}", known.login);
+        let (ours, theirs) = (("authorization", bearer.as_str()), ("authorization", "Bearer theirs"));
+        let told = reached(&send(&[good, other, ours, theirs]).await);
+        assert_eq!((&told["headers"]["x-publishable-api-key"], &told["headers"]["authorization"]), (&json!(key), &json!(bearer)));
+        assert_eq!(reached(&send(&[good, theirs, ours]).await)["headers"]["authorization"], "Bearer theirs");
+        assert_eq!(send(&[other, good]).await.status.as_u16(), 400);
+        let told = reached(&send(&[good, ("cookie", "cart=1; cr.sid=x"), ("cookie", &cookie), ("cookie", "b=2")]).await);
+        assert!(told["headers"]["authorization"].is_string(), "{told}");
+        assert_eq!(told["headers"]["cookie"], "cart=1 | b=2");
+        database.sql("update customer set deleted_at = '2026-01-02T03:04:05.678Z'").await;
+        let told = reached(&send(&[good, ours, theirs]).await);
+        assert!(told["headers"].get("authorization").is_none(), "{told}");
+        let head = "POST /custom/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 5\r\n";
+        for second in ["6", "5, 5"] {
+            let answer = head_of_answer(&server, format!("{head}Content-Length: {second}\r\n\r\nhello").as_bytes()).await;
+            assert!(answer.starts_with("HTTP/1.1 400"), "{second}: {answer}");
+        }
+        let mut stream = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).await.unwrap();
+        stream.write_all(format!("{head}Content-Length: 5\r\n\r\nhello").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.contains(r#""content-length":"5""#) && answer.contains(r#""body":"hello""#), "{answer}");
         server.stop().await;
     }
 
@@ -128,6 +166,38 @@ cr_testkit::both! {
                 assert!(told["headers"].get("authorization").is_none(), "{path}: {told}");
             }
         }
+        server.stop().await;
+    }
+
+    /// Medusa would take an administrator's token that a reset or a deletion has ended; keys it judges itself.
+    async fn an_administrators_ended_token_goes_nowhere(database: TestDatabase) {
+        let (server, _) = open(&database, &[("trustProxy = []", "trustProxy = []\npublishableKey = \"off\"")]).await;
+        let (token, cookie) = administrator(&server).await;
+        let all = async |token: &str, cookie: &str| {
+            let mut authorizations = Vec::new();
+            for path in ["/custom/x", "/admin/x", "/store/x"] {
+                let told = reached(&server.get(path, Some(token)).await);
+                authorizations.push(told["headers"]["authorization"].is_string());
+            }
+            let told = reached(&server.raw(request(Method::GET, "/admin/x", &[("cookie", cookie)], None)).await);
+            authorizations.push(told["headers"]["authorization"].is_string());
+            authorizations
+        };
+        assert_eq!(all(&token, &cookie).await, [true; 4]);
+        let link = medusas_link(&server, "admin@example.com");
+        let path = "/auth/user/emailpass/update";
+        assert_eq!(reached(&server.post(path, Some("a.b.c"), json!({"password": "another one 1"})).await)["target"], path);
+        assert_eq!(all(&token, &cookie).await, [true; 4], "a link that is none");
+        assert_eq!(reached(&server.post(path, Some(&link), json!({"password": "another one 1"})).await)["target"], path);
+        assert_eq!(all(&token, &cookie).await, [false; 4]);
+        let both = [("cookie", cookie.as_str()), ("authorization", "Basic c2tfMTo=")];
+        let told = reached(&server.raw(request(Method::GET, "/admin/x", &both, None)).await);
+        assert_eq!(told["headers"]["authorization"], "Basic c2tfMTo=");
+        let body = json!({"email": "admin@example.com", "password": crate::support::PASSWORD});
+        let fresh = server.post("/auth/user/emailpass", None, body).await.field("/token");
+        assert_eq!(all(&fresh, &cookie).await, [true, true, true, false]);
+        database.sql("update \"user\" set deleted_at = '2026-01-02T03:04:05.678Z'").await;
+        assert_eq!(all(&fresh, &cookie).await, [false; 4]);
         server.stop().await;
     }
 

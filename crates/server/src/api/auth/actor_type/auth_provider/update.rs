@@ -17,7 +17,7 @@ use crate::validation::Object;
 pub async fn post(call: Call) -> Result<Reply, Error> {
     credentials::check_allowed(&call)?;
     if gateway::owns_passwords_of(&call) {
-        return gateway::forward(&call, Some(&call.body)).await;
+        return of_the_upstream(&call).await;
     }
     let actor_type = call.param("actor_type").to_owned();
     let token = call.bearer().filter(|_| credentials::is_known(&call)).unwrap_or_default().to_owned();
@@ -34,4 +34,17 @@ pub async fn post(call: Call) -> Result<Reply, Error> {
     let input = complete_password_reset::Input { actor_type, contact, identifier, token, password };
     complete_password_reset::run(call.app(), input).await?;
     Reply::json(&PasswordReset { message: "Password reset successfully".to_owned(), success: true })
+}
+
+/// Has the upstream set the password of an actor of its own, and ends that actor's sessions, which the upstream would leave.
+///
+/// # Errors
+/// As [`gateway::ask`]; when the sessions cannot be ended, though the password is set by then: nobody is told that all is well.
+async fn of_the_upstream(call: &Call) -> Result<Reply, Error> {
+    let answer = gateway::ask(call, call.target.clone(), Some(&call.body)).await?;
+    if answer.status().is_success() {
+        let contact = credentials::provider_contact(call);
+        complete_password_reset::end_sessions(call.app(), contact, call.bearer().unwrap_or_default()).await?;
+    }
+    Ok(Reply::passed(answer))
 }

@@ -1,0 +1,3 @@
+//! Below `/admin/customers/{id}`: what an administrator does about one customer.
+
+pub mod end_sessions;
