@@ -21,7 +21,8 @@ pub async fn run(app: &App, id: &CustomerId, by: &Administrator<'_>) -> Result<T
     let mut cx = app.begin().await?;
     cx.step("end-customer-sessions")?;
     // Held first, as by whoever proves a contact: an identity that is being made right now is either seen here or made after.
-    if !customer::lock(&mut cx.tx, id).await? {
+    customer::lock(&mut cx.tx, id).await?;
+    if customer::find(&mut cx.tx, id).await?.is_none() {
         return Err(retrieve_customer::not_found(id));
     }
     session::end_all(&mut cx, id).await?;
