@@ -1,7 +1,7 @@
-//! Files that are made from the source: the server writes them, this puts them in place or compares them.
+//! Files that are made from the source: the server's crate writes them, this puts them in place or compares them.
 //!
-//! The server knows its options; it is asked by its hidden command `codegen-docs FOLDER`, which writes every generated file
-//! of `docs/` into that folder under the name it has there.
+//! The server's crate knows its options and routes; its example `generate-docs FOLDER` writes every generated file of `docs/` into that
+//! folder under the name it has there.
 
 use std::fs;
 use std::path::Path;
@@ -30,10 +30,11 @@ pub(crate) fn stale(root: &Path) -> Result<Vec<String>> {
     result
 }
 
-/// Lets the server write its generated files into `folder`.
+/// Lets the server's crate write the generated files into `folder`.
 fn generate(root: &Path, folder: &Path) -> Result<()> {
     let target = folder.to_string_lossy();
-    let arguments = ["run", "--quiet", "--package", "customer-registration", "--", "codegen-docs", target.as_ref()];
+    let example = ["--package", "customer-registration", "--example", "generate-docs"];
+    let arguments = [&["run", "--quiet"], example.as_slice(), &["--", target.as_ref()]].concat();
     command::run(root, command::CARGO, &arguments)
 }
 

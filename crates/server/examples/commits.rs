@@ -1,7 +1,8 @@
 //! What `cargo xtask bench` compares `otp/send` and `otp/verify` with: the least that makes anything durable at all.
 //!
 //! As many tasks as there are clients, each of which writes one small row in a transaction of its own and commits it, again and
-//! again, with the same driver and the same settings as the server. On PostgreSQL each has a connection, so none waits for another.
+//! again, with the same driver and the same settings as the server. On PostgreSQL each has a connection, so none waits for another. On
+//! SQLite they take turns outside of the database, so that none shares a commit as the server's requests do.
 //! `commits URL TASKS SECONDS` prints the commits a second. Not a program for anything but that comparison.
 
 #![expect(clippy::print_stdout, reason = "the rate is what this is for")]
@@ -11,8 +12,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use cr_core::env::Env;
 use cr_db::models::cr_limit;
-use cr_db::{Database, DatabaseSettings};
+use cr_db::{Database, DatabaseKind, DatabaseSettings};
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
+
+/// Whose turn it is to write to SQLite.
+static TURN: Mutex<()> = Mutex::const_new(());
 
 /// Commits for a time and prints one line.
 #[tokio::main]
@@ -49,9 +54,11 @@ async fn commit_until(end: Instant, database: Database, task: u32) -> Result<u32
     while Instant::now() < end {
         let now = env.clock.now();
         let key = format!("bench:{}:{task}:{commits}", now.millis());
+        let turn = if database.kind() == DatabaseKind::Sqlite { Some(TURN.lock().await) } else { None };
         let mut tx = database.begin().await?;
         cr_limit::take(&mut tx, &key, i64::MAX, now.plus_seconds(60), now).await?;
         tx.commit().await?;
+        drop(turn);
         commits += 1;
     }
     Ok(commits)

@@ -1,7 +1,7 @@
 //! The command line: `serve`, `migrate`, `user`, `api-key`, `config`, `job`, `db copy`, `doctor`, `outbox`.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::{Parser, Subcommand, ValueEnum};
@@ -87,12 +87,6 @@ enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
-    /// Write the generated documents into a folder.
-    #[command(hide = true)]
-    CodegenDocs {
-        /// The folder, `docs`.
-        folder: PathBuf,
-    },
 }
 
 #[derive(Subcommand)]
@@ -171,7 +165,6 @@ pub async fn run(cli: Cli) -> Result<()> {
     let sources = Sources::of_process(cli.config, dev_public).context("the working folder cannot be read")?;
     match cli.command {
         Command::Config { command } => config(&sources, &command),
-        Command::CodegenDocs { folder } => codegen(&folder),
         Command::Openapi => {
             std::io::stdout().write_all(openapi::DOCUMENT.as_bytes())?;
             Ok(())
@@ -199,18 +192,6 @@ fn config(sources: &Sources, command: &ConfigCommand) -> Result<()> {
         ConfigCommand::Schema => commands::schema(),
     };
     print!("{text}");
-    Ok(())
-}
-
-/// Every generated file of `docs/`, under the name that it has there.
-///
-/// # Errors
-/// When the folder cannot be written.
-fn codegen(folder: &Path) -> Result<()> {
-    std::fs::write(folder.join("CONFIGURATION.md"), commands::markdown())?;
-    std::fs::write(folder.join("config.schema.json"), commands::schema())?;
-    let document = serde_json::to_string_pretty(&openapi::document())?;
-    std::fs::write(folder.join("openapi.json"), format!("{document}\n"))?;
     Ok(())
 }
 
