@@ -240,22 +240,24 @@ pub async fn list(
 }
 
 macro_rules! due {
-    ($lock:literal) => {
+    ($index:literal, $lock:literal) => {
         concat!(
             "select ",
             columns!(),
-            " from account_deletion_request \
-             where status = 'confirmed' and held_at is null and deleted_at is null and deletion_scheduled_at <= $1 \
+            " from account_deletion_request",
+            $index,
+            " where status = 'confirmed' and held_at is null and deleted_at is null and deletion_scheduled_at <= $1 \
              and (deletion_scheduled_at, id) > ($2, $3) order by deletion_scheduled_at, id limit $4",
             $lock
         )
     };
 }
 
-/// SQLite: the transaction is the only writer, so nobody else can hold these rows.
-const LOCK_DUE_SQLITE: &str = due!("");
+/// SQLite: the transaction is the only writer, so nobody else can hold these rows. By itself it would go through all that were not
+/// deleted, done ones too.
+const LOCK_DUE_SQLITE: &str = due!(" indexed by IDX_account_deletion_request_due", "");
 /// PostgreSQL: rows that another replica's job is at are passed over.
-const LOCK_DUE_POSTGRES: &str = due!(" for update skip locked");
+const LOCK_DUE_POSTGRES: &str = due!("", " for update skip locked");
 
 /// Up to `limit` confirmed requests that are due and not held, held by this transaction, the longest due first; those after
 /// `after`, a due time and an id, so that a job goes through all of them once.

@@ -115,6 +115,22 @@ pub async fn find(tx: &mut Tx, id: &str) -> Result<Option<ReferralLink>, DbError
         .transpose())
 }
 
+const FIND_OF_CUSTOMER: &str =
+    concat!("select ", columns!(), " from referral_link where customer_id = $1 and deleted_at is null");
+
+/// The live link of a customer who was brought.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn find_of_customer(tx: &mut Tx, customer: &CustomerId) -> Result<Option<ReferralLink>, DbError> {
+    on!(tx, connection => sqlx::query(FIND_OF_CUSTOMER)
+        .bind(customer.as_str())
+        .fetch_optional(connection)
+        .await?
+        .map(|row| from_row(&row))
+        .transpose())
+}
+
 const LIST: &str = concat!(
     "select ",
     columns!(),

@@ -21,6 +21,14 @@ const MAY_SCAN: [(&str, &str); 7] = [
     ("medusa_tables::HAS_SQLITE", "the list of tables, when the file is opened"),
 ];
 
+/// Statements that may go through all live rows of a table on SQLite, and why.
+const MAY_SCAN_LIVE: [(&str, &str); 4] = [
+    ("account_deletion_request::COUNT", "the admin's list of all"),
+    ("account_deletion_request::COUNT_DUE", "by the job, once an hour"),
+    ("referral_link::LIST", "the service's list by any selector, or none"),
+    ("referral_link::COUNT", "how many that list has"),
+];
+
 /// Models of tables that Medusa's own migrations make, with Medusa's indexes.
 const MEDUSAS: [&str; 3] = ["auth_mfa_factor::", "auth_verification::", "customer_group_customer::"];
 
@@ -43,9 +51,13 @@ async fn plan(connection: &mut TestConnection, statement: &Statement) -> Vec<Str
     }
 }
 
-/// The steps of a plan that go through a whole table.
+/// The steps of a plan that go through a whole table. What SQLite finds by `deleted_at` alone is every live row, which it believes to
+/// be ten; PostgreSQL knows how many there are.
 fn scans(plan: &[String]) -> Vec<&String> {
     let is_scan = |step: &&String| {
+        if step.contains("_deleted_at (deleted_at=?)") {
+            return true;
+        }
         let step = step.trim_start().trim_start_matches("-> ").trim_start();
         let is_sqlite = step.starts_with("SCAN ") && !step.contains(" USING ") && !step.contains("json_each");
         let is_postgres = step.contains("Seq Scan on ");
@@ -73,13 +85,18 @@ cr_testkit::both! {
                 continue;
             }
             scanning.push(statement.name.as_str());
-            if !MAY_SCAN.iter().any(|(name, _)| *name == statement.name) {
+            if !MAY_SCAN.iter().chain(&MAY_SCAN_LIVE).any(|(name, _)| *name == statement.name) {
                 wrong.push(format!("{}: {scans:?}\n  {}", statement.name, statement.sql));
             }
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-        let expected = MAY_SCAN.iter().map(|(name, _)| *name).filter(|name| !name.ends_with(other));
-        assert_eq!(scanning, expected.collect::<Vec<_>>(), "what scans, and what may");
+        let mut expected: Vec<&str> = MAY_SCAN.iter().map(|(name, _)| *name).filter(|name| !name.ends_with(other)).collect();
+        if !is_postgres {
+            expected.extend(MAY_SCAN_LIVE.map(|(name, _)| name));
+        }
+        expected.sort_unstable();
+        scanning.sort_unstable();
+        assert_eq!(scanning, expected, "what scans, and what may");
         assert!(looked_at > 80, "only {looked_at} statements were found in the source");
     }
 }

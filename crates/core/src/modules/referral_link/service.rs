@@ -131,8 +131,8 @@ fn parts(selector: &Selector) -> (Option<&str>, Option<&str>) {
 /// 400 when the customer stands in that line; or when the statement fails.
 async fn parents(cx: &mut Ctx, customer: &CustomerId, referrer: &CustomerId) -> Result<Value, Error> {
     let most = cx.shared.options.referral_max_levels;
-    let above = referral_link::list(&mut cx.tx, Some(referrer.as_str()), None, 1, 0).await?;
-    let line = above.first().map(|link| &link.parent_customers_by_level);
+    let above = referral_link::find_of_customer(&mut cx.tx, referrer).await?;
+    let line = above.as_ref().map(|link| &link.parent_customers_by_level);
     let levels = levels(referrer, line, most);
     if levels.values().any(|parent| parent.as_str() == Some(customer.as_str())) {
         return Err(super::code::invalid());

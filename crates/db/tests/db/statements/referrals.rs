@@ -28,7 +28,9 @@ cr_testkit::both! {
         let link = referral_link::insert(&mut tx, "refl_1", &b, &a, &parents, now()).await.unwrap().unwrap();
         assert_eq!((link.customer_id.as_str(), link.created_at, link.updated_at, link.deleted_at), ("cus_b", now(), now(), None));
         assert_eq!(referral_link::insert(&mut tx, "refl_2", &b, &c, &parents, now()).await.unwrap(), None);
-        assert_eq!(referral_link::find(&mut tx, "refl_1").await.unwrap(), Some(link));
+        assert_eq!(referral_link::find(&mut tx, "refl_1").await.unwrap(), Some(link.clone()));
+        assert_eq!(referral_link::find_of_customer(&mut tx, &b).await.unwrap(), Some(link));
+        assert_eq!(referral_link::find_of_customer(&mut tx, &a).await.unwrap(), None);
         let moved = referral_link::update(&mut tx, "refl_1", &c, &json!({"1": "cus_c"}), after(1)).await.unwrap().unwrap();
         assert_eq!((moved.referrer_id.as_str(), moved.updated_at, &moved.parent_customers_by_level), ("cus_c", after(1), &json!({"1": "cus_c"})));
         assert!(referral_link::update(&mut tx, "refl_0", &c, &parents, now()).await.unwrap().is_none());
@@ -43,6 +45,7 @@ cr_testkit::both! {
         assert!(referral_link::soft_delete(&mut tx, "refl_1", after(2)).await.unwrap());
         assert!(!referral_link::soft_delete(&mut tx, "refl_1", after(2)).await.unwrap());
         assert_eq!(referral_link::find(&mut tx, "refl_1").await.unwrap(), None);
+        assert_eq!(referral_link::find_of_customer(&mut tx, &b).await.unwrap(), None);
         assert!(referral_link::restore(&mut tx, "refl_1", after(3)).await.unwrap());
         assert!(!referral_link::restore(&mut tx, "refl_1", after(3)).await.unwrap());
         referral_link::soft_delete(&mut tx, "refl_1", after(4)).await.unwrap();
