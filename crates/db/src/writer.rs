@@ -17,6 +17,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Error, SqliteConnection};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
+use tracing::Instrument as _;
 
 /// How long to wait for one's turn to write.
 const TURN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -205,7 +206,7 @@ impl Writer {
     /// When the file cannot be written; then nothing was.
     pub(crate) async fn commit(mut self) -> Result<(), Error> {
         let Some(seat) = self.seat.take() else { return Err(Error::WorkerCrashed) };
-        let ended = tokio::spawn(end(seat, Arc::clone(&self.writers)));
+        let ended = tokio::spawn(end(seat, Arc::clone(&self.writers)).in_current_span());
         let outcome = ended.await.map_err(|_| Error::WorkerCrashed)??;
         match outcome {
             Some(told) => told.await.map_err(|_| Error::WorkerCrashed)?,
@@ -219,7 +220,8 @@ impl Writer {
     /// Never: a connection that cannot go back is replaced.
     pub(crate) async fn roll_back(mut self) -> Result<(), Error> {
         if let Some(seat) = self.seat.take().filter(|_| self.is_open) {
-            let taken_back = tokio::spawn(take_back(seat, Arc::clone(&self.writers), self.is_member));
+            let taken_back = take_back(seat, Arc::clone(&self.writers), self.is_member).in_current_span();
+            let taken_back = tokio::spawn(taken_back);
             taken_back.await.map_err(|_| Error::WorkerCrashed)?;
         }
         Ok(())

@@ -1,5 +1,5 @@
-//! Places where a test fails a workflow or kills the process are compiled for tests alone: `cr-testkit` asks for them, and
-//! [`super::arrows`] sees to it that nothing but tests needs `cr-testkit`.
+//! What is compiled for tests alone: the places where a test fails a workflow or kills the process, and the driver's lines by which one
+//! counts statements. `cr-testkit` asks for them, and [`super::arrows`] sees to it that nothing but tests needs `cr-testkit`.
 
 use std::path::Path;
 
@@ -8,14 +8,12 @@ use serde_json::Value;
 
 use crate::command;
 
-/// The feature that compiles them.
-const FEATURE: &str = "fault-points";
-/// The crate that has it.
-const OWNER: &str = "cr-core";
-/// The only crate that may ask for it.
+/// The features that compile them, each with the crate that has it.
+const FEATURES: [(&str, &str); 2] = [("cr-core", "fault-points"), ("cr-db", "statement-log")];
+/// The only crate that may ask for them.
 const ASKER: &str = "cr-testkit";
 
-/// Lists every other way in which the feature is turned on, by default or by another crate.
+/// Lists every other way in which one of the features is turned on, by default or by another crate.
 ///
 /// # Errors
 /// When `cargo metadata` fails.
@@ -28,30 +26,32 @@ pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
 /// The rule itself; `None` when the metadata has another shape.
 fn problems(metadata: &Value) -> Option<Vec<String>> {
     let mut problems = Vec::new();
-    let mut is_there = false;
-    for package in metadata.get("packages")?.as_array()? {
-        let name = package.get("name")?.as_str()?;
-        for (feature, turns_on) in package.get("features")?.as_object()? {
-            is_there |= name == OWNER && feature == FEATURE;
-            if turns_on.as_array()?.iter().any(asks) {
-                problems.push(format!("{name}: the feature {feature} turns on {FEATURE}, which only {ASKER} may"));
+    for (owner, wanted) in FEATURES {
+        let mut is_there = false;
+        for package in metadata.get("packages")?.as_array()? {
+            let name = package.get("name")?.as_str()?;
+            for (feature, turns_on) in package.get("features")?.as_object()? {
+                is_there |= name == owner && feature == wanted;
+                if turns_on.as_array()?.iter().any(|entry| asks(entry, wanted)) {
+                    problems.push(format!("{name}: the feature {feature} turns on {wanted}, which only {ASKER} may"));
+                }
+            }
+            for dependency in package.get("dependencies")?.as_array()? {
+                if name != ASKER && dependency.get("features")?.as_array()?.iter().any(|entry| asks(entry, wanted)) {
+                    problems.push(format!("{name}: asks for {wanted}, which only {ASKER} may"));
+                }
             }
         }
-        for dependency in package.get("dependencies")?.as_array()? {
-            if name != ASKER && dependency.get("features")?.as_array()?.iter().any(asks) {
-                problems.push(format!("{name}: asks for {FEATURE}, which only {ASKER} may"));
-            }
+        if !is_there {
+            problems.push(format!("{owner} has no feature {wanted} any more: change {}", file!()));
         }
-    }
-    if !is_there {
-        problems.push(format!("{OWNER} has no feature {FEATURE} any more: change {}", file!()));
     }
     Some(problems)
 }
 
 /// Whether an entry names the feature, alone or as a crate's.
-fn asks(entry: &Value) -> bool {
-    entry.as_str().is_some_and(|text| text.rsplit('/').next() == Some(FEATURE))
+fn asks(entry: &Value, feature: &str) -> bool {
+    entry.as_str().is_some_and(|text| text.rsplit('/').next() == Some(feature))
 }
 
 #[cfg(test)]
@@ -67,22 +67,29 @@ mod tests {
 
     #[test]
     fn every_other_way_to_turn_them_on_is_named() {
-        let package = |name: &str, features: Value, asked: &[&str]| json!({"name": name, "features": features, "dependencies": [{"name": OWNER, "features": asked}]});
-        let owner = package(OWNER, json!({"fault-points": []}), &[]);
-        for (other, told) in [
-            (package(ASKER, json!({}), &["fault-points"]), None),
-            (package("customer-registration", json!({}), &["fault-points"]), Some("asks for")),
-            (
-                package("customer-registration", json!({"default": ["cr-core/fault-points"]}), &[]),
-                Some("default turns on"),
-            ),
-        ] {
-            let found = problems(&json!({"packages": [owner, other]})).unwrap();
-            assert_eq!(found.is_empty(), told.is_none(), "{found:?}");
-            assert!(told.is_none_or(|told| found[0].contains(told)), "{found:?}");
+        for (owner_name, feature) in FEATURES {
+            let package = |name: &str, features: Value, asked: &[&str]| json!({"name": name, "features": features, "dependencies": [{"name": owner_name, "features": asked}]});
+            let owner = package(owner_name, json!({feature: []}), &[]);
+            // What the other features say is the other rounds' matter.
+            let found = |packages: Vec<Value>| {
+                let found = problems(&json!({ "packages": packages })).unwrap();
+                found.into_iter().filter(|problem| problem.contains(feature)).collect::<Vec<_>>()
+            };
+            for (other, told) in [
+                (package(ASKER, json!({}), &[feature]), None),
+                (package("customer-registration", json!({}), &[feature]), Some("asks for")),
+                (
+                    package("customer-registration", json!({"default": [format!("{owner_name}/{feature}")]}), &[]),
+                    Some("default turns on"),
+                ),
+            ] {
+                let found = found(vec![owner.clone(), other]);
+                assert_eq!(found.is_empty(), told.is_none(), "{found:?}");
+                assert!(told.is_none_or(|told| found[0].contains(told)), "{found:?}");
+            }
+            let default = package(owner_name, json!({feature: [], "default": [feature]}), &[]);
+            assert_eq!(found(vec![default]).len(), 1);
+            assert_eq!(found(Vec::new()).len(), 1);
         }
-        let default = package(OWNER, json!({"fault-points": [], "default": ["fault-points"]}), &[]);
-        assert_eq!(problems(&json!({"packages": [default]})).unwrap().len(), 1);
-        assert_eq!(problems(&json!({"packages": []})).unwrap().len(), 1);
     }
 }

@@ -2,7 +2,7 @@
 
 mod connections;
 mod hostile;
-mod upstream;
+pub(crate) mod upstream;
 
 use std::sync::Arc;
 use std::time::Duration;

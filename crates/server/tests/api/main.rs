@@ -16,6 +16,7 @@ mod journey;
 mod limits;
 mod openapi;
 mod pages;
+mod round_trips;
 mod sameness;
 mod stage;
 mod store;
