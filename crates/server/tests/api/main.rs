@@ -17,6 +17,7 @@ mod limits;
 mod openapi;
 mod pages;
 mod sameness;
+mod seeded;
 mod stage;
 mod store;
 mod token_kinds;
