@@ -54,6 +54,22 @@ fn building_an_index_gives_way_and_starts_again() {
     });
 }
 
+/// Every start asks for the status. A shop with ten million customers would not start: to count its rows takes longer than a
+/// statement may.
+#[test]
+fn the_status_of_a_current_database_reads_no_table_that_grows() {
+    cr_testkit::run(async {
+        let test = TestDatabase::postgres().await;
+        let lock =
+            "lock table customer, otp_verification, account_deletion_request, referral_link in access exclusive mode";
+        let transaction = test.hold(lock).await;
+        let database = test.connect_as_is().await;
+        let status = tokio::time::timeout(Duration::from_secs(20), migrate::status(&database)).await;
+        assert!(status.expect("it waits for a table").unwrap().is_current());
+        transaction.commit().await;
+    });
+}
+
 /// Migrates while a transaction that ran the statement stays open until migrate gave up waiting and waited again.
 async fn migrate_beside(test: &TestDatabase, shop: &str) -> migrate::Report {
     let transaction = test.hold(shop).await;
