@@ -19,6 +19,7 @@ mod own;
 mod postgres;
 mod program;
 mod report;
+mod scale;
 mod shop;
 
 use std::net::SocketAddr;
@@ -36,17 +37,21 @@ use medusa::Medusa;
 use noise::Noise;
 use own::Place;
 use report::{Goal, Report};
+use scale::Scale;
 
 /// Connections that ask at once.
 const CONNECTIONS: usize = 32;
 /// The parts that `--only` may name, in their order.
-const PARTS: [&str; 5] = ["sqlite", "postgresql", "medusa", "better-auth", "gateway"];
+const PARTS: [&str; 6] = ["sqlite", "postgresql", "medusa", "better-auth", "gateway", SCALE];
+/// The part that is measured only when it is named: filling its databases takes longer than everything else.
+const SCALE: &str = "scale";
 /// What is written with `--write`.
 const DOCUMENT: &str = "docs/PERFORMANCE.md";
 /// The examples that are measured beside the program, and so are built as it is.
 const CEILINGS: [&str; 3] = ["bare", "ceiling", "commits"];
 /// The examples that help, built quickly.
-const HELPERS: [&str; 5] = ["durable-postgres", "fill-due", "fill-unverified", "lend-postgres", "serve-medusa"];
+const HELPERS: [&str; 7] =
+    ["durable-postgres", "fill-due", "fill-unverified", "lend-postgres", "list-crowd", "seed", "serve-medusa"];
 /// The profile of the helpers.
 const QUICK: &str = "release";
 
@@ -64,6 +69,8 @@ struct Settings {
     only: Option<String>,
     /// Put the figures into the document.
     write: bool,
+    /// How large the shops of the part `scale` are.
+    scale: Scale,
 }
 
 /// What every part needs.
@@ -85,6 +92,11 @@ impl Bench {
     /// Whether a part is to be measured.
     fn is_wanted(&self, part: &str) -> bool {
         self.settings.only.as_ref().is_none_or(|only| only.eq_ignore_ascii_case(part))
+    }
+
+    /// Whether a part is to be measured, and nothing else.
+    fn is_alone(&self, part: &str) -> bool {
+        self.settings.only.as_ref().is_some_and(|only| only.eq_ignore_ascii_case(part))
     }
 
     /// A program that was built, by its path below the profile's folder.
@@ -142,13 +154,16 @@ pub(crate) fn run(root: &Path, flags: &[&str]) -> Result<()> {
 /// Every part that is wanted.
 async fn measure(bench: &mut Bench) -> Result<()> {
     println!("{}", bench.machine.describe());
+    if bench.is_alone(SCALE) {
+        return scale::measure(bench).await;
+    }
     binary(bench)?;
     if bench.is_wanted("sqlite") {
         let url = format!("sqlite://{}?mode=rwc", bench.scratch.join("bench.db").display());
         let place = Place { name: "SQLite", about: "WAL, synchronous full", url: &url, start_goal: 20.0 };
         own::measure(bench, &place).await?;
     }
-    if bench.settings.only.as_deref().is_some_and(|only| only.eq_ignore_ascii_case("sqlite")) {
+    if bench.is_alone("sqlite") {
         return Ok(());
     }
     let server = postgres::Server::start(&bench.helpers.join("examples"), bench.settings.postgres.as_deref())?;
@@ -193,18 +208,24 @@ fn conclude(bench: &Bench) -> Result<()> {
         let path = bench.root.join(DOCUMENT);
         let document = std::fs::read_to_string(&path).with_context(|| format!("could not read {DOCUMENT}"))?;
         let Settings { round, rounds, profile, .. } = &bench.settings;
+        let (begin, connections) = if bench.is_alone(SCALE) {
+            (report::BEGIN_SCALE, scale::CONNECTIONS)
+        } else {
+            (report::BEGIN, CONNECTIONS)
+        };
         let foot = format!(
-            "{}\n{CONNECTIONS} connections, {rounds} rounds of {} s in turns, medians; profile `{profile}`; the load generator and the databases on the same cores.\n{noise}",
+            "{}\n{connections} connections, {rounds} rounds of {} s in turns, medians; profile `{profile}`; the load generator and the databases on the same cores.\n{noise}",
             bench.machine.describe(),
             round.as_secs(),
         );
-        std::fs::write(&path, bench.report.put_into(&document, &foot)?)?;
+        std::fs::write(&path, bench.report.put_into(&document, begin, &foot)?)?;
         println!("Written into {DOCUMENT}.");
     }
     Ok(())
 }
 
-/// Reads `--seconds N`, `--rounds N`, `--profile NAME`, `--postgres URL`, `--only PART` and `--write`.
+/// Reads `--seconds N`, `--rounds N`, `--profile NAME`, `--postgres URL`, `--only PART` and `--write`; for the part `scale` also
+/// `--customers-postgresql N`, `--customers-sqlite N` and `--seeded URL`.
 fn parse(flags: &[&str]) -> Result<Settings> {
     let mut settings = Settings {
         round: Duration::from_secs(3),
@@ -213,6 +234,7 @@ fn parse(flags: &[&str]) -> Result<Settings> {
         postgres: None,
         only: None,
         write: false,
+        scale: Scale::default(),
     };
     let mut rest = flags;
     loop {
@@ -238,17 +260,30 @@ fn parse(flags: &[&str]) -> Result<Settings> {
                 settings.only = Some(part.to_owned());
                 rest
             }
+            ["--customers-postgresql", number, ref rest @ ..] => {
+                settings.scale.postgresql = number.parse().context("--customers-postgresql N")?;
+                rest
+            }
+            ["--customers-sqlite", number, ref rest @ ..] => {
+                settings.scale.sqlite = number.parse().context("--customers-sqlite N")?;
+                rest
+            }
+            ["--seeded", url, ref rest @ ..] => {
+                settings.scale.seeded.push(url.to_owned());
+                rest
+            }
             ["--write", ref rest @ ..] => {
                 settings.write = true;
                 rest
             }
             _ => bail!(
-                "flags of bench: --seconds N, --rounds N, --profile NAME, --postgres URL, --only {}, --write",
+                "flags of bench: --seconds N, --rounds N, --profile NAME, --postgres URL, --only {}, --write, and with --only \
+                 scale: --customers-postgresql N, --customers-sqlite N, --seeded URL",
                 PARTS.join(" | ")
             ),
         };
     }
-    if settings.write && settings.only.is_some() {
+    if settings.write && settings.only.as_ref().is_some_and(|only| !only.eq_ignore_ascii_case(SCALE)) {
         bail!("--write needs every part, and --only leaves some out");
     }
     if settings.rounds == 0 || settings.round.is_zero() {
@@ -300,6 +335,10 @@ mod tests {
         let settings = parse(&["--write", "--rounds", "2", "--seconds", "1"]).unwrap();
         assert!(settings.write && settings.rounds == 2 && settings.round == Duration::from_secs(1));
         assert_eq!(parse(&["--only", "SQLite"]).unwrap().only.as_deref(), Some("SQLite"));
+        let settings =
+            parse(&["--only", "scale", "--write", "--customers-sqlite", "5", "--seeded", "sqlite:x"]).unwrap();
+        assert!(settings.write && settings.scale.sqlite == 5 && settings.scale.postgresql == 10_000_000);
+        assert_eq!(settings.scale.find_seeded("sqlite:").as_deref(), Some("sqlite:x"));
         for flags in
             [&["--only", "mysql"][..], &["--rounds"], &["--rounds", "0"], &["x"], &["--write", "--only", "sqlite"]]
         {

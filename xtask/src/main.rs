@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask ci | tidy | codegen | bench | fuzz | sbom`.
+//! The project's own commands: `cargo xtask ci | tidy | codegen | bench | fuzz | seed | sbom`.
 //!
 //! `ci` is the one command that a contributor and the build machine run alike. The rules of the repository that no compiler
 //! knows are functions in [`tidy`], and tests as well, so that `cargo test` finds them. Nothing here is shipped, and no
@@ -13,6 +13,7 @@ mod command;
 mod fuzz;
 mod repository;
 mod sbom;
+mod seed;
 mod tidy;
 
 use std::process::ExitCode;
@@ -27,6 +28,7 @@ Usage: cargo xtask COMMAND
   tidy     the rules of the repository alone (seconds)
   codegen  writes the generated files under docs/
   bench    builds the release program and prints how fast it is on this machine, beside its peers
+  seed     fills an empty database with made-up customers, to measure on: URL CUSTOMERS
   sbom     writes target/sbom/customer-registration.cdx.json, the bill of materials of the program (CycloneDX)
   fuzz     feeds made-up input to what reads requests, tokens, templates and files: [--seconds N] [TARGET…]
 ";
@@ -54,6 +56,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["tidy"] => tidy::run(&root),
         ["codegen"] => codegen::write(&root),
         ["sbom"] => sbom::write(&root),
+        ["seed", arguments @ ..] => seed::run(&root, arguments),
         ["bench", flags @ ..] => bench::run(&root, flags),
         ["fuzz", flags @ ..] => fuzz::run(&root, flags),
         [] | ["help" | "--help" | "-h"] => {

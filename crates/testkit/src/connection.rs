@@ -66,9 +66,23 @@ impl TestConnection {
     /// # Panics
     /// When the database refuses a row.
     pub async fn insert_numbered(&mut self, table: &str, values: &str, numbers: &RangeInclusive<u32>) {
+        self.insert_numbered_where(table, values, "true", numbers).await;
+    }
+
+    /// The same for those numbers alone for which `condition` holds.
+    ///
+    /// # Panics
+    /// When the database refuses a row.
+    pub async fn insert_numbered_where(
+        &mut self,
+        table: &str,
+        values: &str,
+        condition: &str,
+        numbers: &RangeInclusive<u32>,
+    ) {
         let sql = format!(
             "insert into {table} with recursive n (i) as (select {} union all select i + 1 from n where i < {}) \
-             select {values} from n",
+             select {values} from n where {condition}",
             numbers.start(),
             numbers.end(),
         );

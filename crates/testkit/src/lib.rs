@@ -18,6 +18,7 @@ use cr_core::env::Env;
 pub mod application;
 pub mod chaos_proxy;
 pub mod connection;
+pub mod crowd;
 pub mod database;
 pub mod faults;
 pub mod frozen;

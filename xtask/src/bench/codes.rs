@@ -121,7 +121,7 @@ async fn codes(connection: &mut Connection, numbers: &[u32]) -> Result<Vec<Vec<u
 }
 
 /// The newest code of each address in the development inbox.
-async fn inbox(connection: &mut Connection) -> Result<HashMap<String, String>> {
+pub(super) async fn inbox(connection: &mut Connection) -> Result<HashMap<String, String>> {
     let answer = connection.send(&request("GET", "/app/inbox.json", None, None)).await?;
     let body: Value = serde_json::from_slice(&answer.body).context("the inbox is no JSON")?;
     let messages = body.get("messages").and_then(Value::as_array).context("there is no inbox")?;

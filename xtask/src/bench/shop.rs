@@ -1,5 +1,6 @@
 //! The shop that is measured: its configuration without limits, its one customer, the requests that are sent to it.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -16,14 +17,19 @@ pub(super) const SECRET: &str = "a secret of the benchmark alone, 40 bytes";
 /// The one customer.
 const EMAIL: &str = "bench@shop.test";
 /// Passes the password policy.
-const PASSWORD: &str = "correct horse battery staple";
+pub(super) const PASSWORD: &str = "correct horse battery staple";
 
 /// What differs from the development defaults: nothing is limited, and a customer need not verify before the login.
 const CONFIGURATION: &str = r#"
 [options]
+storefrontUrl = "http://localhost:8000"
 registration = { identifier = "email", require_verification = false }
 login = { identifier = "email" }
 email_verification = { channel = "email", resendThrottleSeconds = 0 }
+phone_verification = { channel = "sms", resendThrottleSeconds = 0 }
+password_reset = { template = "builtin" }
+account_deletion_request = { template = "builtin" }
+account_deletion_cancel = { template = "builtin", resendThrottleSeconds = 0 }
 
 [options.limits]
 wrongCodes = "off"
@@ -34,6 +40,12 @@ sendsPerChannel = { sms = "off", email = "off" }
 loginFailures = "off"
 loginFailuresPerAddress = "off"
 registrationsPerAddress = "off"
+resets = "off"
+cancelRequestsPerAddress = "off"
+
+[[notification.providers]]
+id = "local"
+channels = ["email", "sms"]
 "#;
 
 /// One shop on one database.
@@ -103,6 +115,31 @@ impl Shop {
             environment: self.server.environment.clone(),
             folder: PathBuf::from(&self.server.folder),
         }
+    }
+
+    /// Makes an administrator, with the password that everybody has.
+    ///
+    /// # Errors
+    /// What `user` reports.
+    pub(crate) fn make_user(&self, email: &str) -> Result<()> {
+        let Recipe { program, arguments, environment, folder } = &self.server;
+        let mut child = Command::new(program)
+            .args(["user", "-e", email])
+            .args(arguments.iter().filter(|argument| *argument != "serve"))
+            .env_clear()
+            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .current_dir(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .with_context(|| format!("could not start {}", program.display()))?;
+        // Written and closed: the program reads the password to the end of the line.
+        child.stdin.take().context("its input is closed")?.write_all(PASSWORD.as_bytes())?;
+        let status = child.wait()?;
+        if !status.success() {
+            bail!("`user` failed: {status}");
+        }
+        Ok(())
     }
 
     /// Registers the customer; the token of its login.

@@ -137,18 +137,25 @@ select coalesce(sum(
 from customer as entry
 where entry.deleted_at is null";
 
-/// What [`rows`] and the flags would change, without changing it.
+/// What [`rows`] would change, without changing it. Goes through the plugin's tables.
 ///
 /// # Errors
 /// When a statement fails.
-pub(super) async fn foresee(connection: &mut PgConnection) -> Result<Adoption, DbError> {
+pub(super) async fn foresee_rows(connection: &mut PgConnection) -> Result<Adoption, DbError> {
     Ok(Adoption {
-        objects_changed: 0,
         codes_voided: count(connection, "otp_verification", COUNT_CODES).await?,
         requests_cancelled: count(connection, "account_deletion_request", COUNT_REQUESTS).await?,
         links_removed: count(connection, "referral_link", COUNT_LINKS).await?,
-        proofs_written: count(connection, "customer", COUNT_FLAGS).await?,
+        ..Adoption::default()
     })
+}
+
+/// How many proofs would be written for flags. Goes through `customer`.
+///
+/// # Errors
+/// When the statement fails.
+pub(super) async fn foresee_proofs(connection: &mut PgConnection) -> Result<u64, DbError> {
+    count(connection, "customer", COUNT_FLAGS).await
 }
 
 /// Runs a counting statement where its table is there; else 0.

@@ -61,6 +61,7 @@ files![
     (5, "own", "0005_own"),
     (6, "lookups", "0006_lookups"),
     (7, "erasure", "0007_erasure"),
+    (8, "lists", "0008_lists"),
 ];
 
 /// The migrations for one of the databases, checksummed. Its lock is off: we hold one of our own around more than this.

@@ -18,6 +18,7 @@ mod openapi;
 mod pages;
 mod round_trips;
 mod sameness;
+mod seeded;
 mod stage;
 mod store;
 mod token_kinds;

@@ -1,0 +1,164 @@
+//! The same requests on a shop with a thousand customers and on one with millions: what the number of customers costs.
+//!
+//! Each request is for another customer, and neighbours in time are far apart in the tables, so that the many are not answered from
+//! what the last request left in memory. Both servers run all the time, and take turns round by round.
+
+mod side;
+
+use anyhow::{Context, Result};
+
+use self::side::{Administrator, Side, Who};
+use super::Bench;
+use super::load::Round;
+use super::postgres::Server;
+use super::report::{Goal, ratio};
+
+/// Customers of the small shop.
+const FEW: u32 = 1000;
+/// Connections that ask at once: fewer than elsewhere, since in the small shop ten customers are about to leave, and two requests for
+/// the same one wait for each other.
+pub(super) const CONNECTIONS: usize = 8;
+/// How much longer a request may take in the large shop.
+const GOAL: Goal = Goal::AtMost(1.2);
+/// The most codes that come back in a round: the development inbox keeps the last 200 messages.
+const CODES: usize = 100;
+
+/// How large the large shops are.
+pub(super) struct Scale {
+    /// Customers on PostgreSQL.
+    pub(super) postgresql: u32,
+    /// Customers on SQLite.
+    pub(super) sqlite: u32,
+    /// Databases that `cargo xtask seed` has filled with so many already, one of each kind at most; another is filled now.
+    pub(super) seeded: Vec<String>,
+}
+
+impl Default for Scale {
+    fn default() -> Self {
+        Self { postgresql: 10_000_000, sqlite: 1_000_000, seeded: Vec::new() }
+    }
+}
+
+impl Scale {
+    /// The filled database whose address begins like this.
+    pub(super) fn find_seeded(&self, scheme: &str) -> Option<String> {
+        self.seeded.iter().find(|url| url.starts_with(scheme)).cloned()
+    }
+}
+
+/// One kind of request.
+struct Route {
+    name: &'static str,
+    who: Who,
+    make: fn(&side::Person) -> Vec<u8>,
+}
+
+/// What each customer is asked for, reads first: messages of what writes are delivered while it goes on.
+const ROUTES: [Route; 6] = [
+    Route { name: "GET /store/customers/me", who: Who::Active, make: side::me },
+    Route { name: "GET /store/my-referrals", who: Who::Referrers, make: side::my_referrals },
+    Route { name: "POST /auth/customer/emailpass", who: Who::Active, make: side::login },
+    Route { name: "POST …/emailpass/reset-password", who: Who::Active, make: side::reset },
+    Route { name: "POST …/account-deletion/cancel-request", who: Who::Leaving, make: side::cancel },
+    Route { name: "POST /store/customers/otp/send", who: Who::UnprovenPhone, make: side::send },
+];
+
+/// Both databases.
+///
+/// # Errors
+/// When a database cannot be filled, or a measurement fails.
+pub(super) async fn measure(bench: &mut Bench) -> Result<()> {
+    let server = Server::start(&bench.folder.join("examples"), bench.settings.postgres.as_deref())?;
+    let (few, many) = (server.lend()?, server.lend()?);
+    let seeded = bench.settings.scale.find_seeded("postgres");
+    compare(bench, "PostgreSQL", &few.about, (&few.url, &many.url), seeded).await?;
+    // What PostgreSQL holds goes before SQLite needs room.
+    drop((few, many, server));
+    let file = |name: &str| format!("sqlite://{}?mode=rwc", bench.scratch.join(name).display());
+    let (few, many) = (file("few.db"), file("many.db"));
+    let seeded = bench.settings.scale.find_seeded("sqlite:");
+    compare(bench, "SQLite", "WAL, synchronous full", (&few, &many), seeded).await
+}
+
+/// Every route on one kind of database. `urls` are two empty ones.
+async fn compare(bench: &mut Bench, name: &str, about: &str, urls: (&str, &str), seeded: Option<String>) -> Result<()> {
+    let scale = &bench.settings.scale;
+    let customers = if name == "SQLite" { scale.sqlite } else { scale.postgresql };
+    bench.report.section(&format!("{name}, {about}: {customers} customers beside {FEW}"));
+    side::seed(bench, urls.0, FEW)?;
+    let many = if let Some(url) = seeded {
+        bench.report.note("large shop", "filled before");
+        url
+    } else {
+        let said = side::seed(bench, urls.1, customers)?;
+        bench.report.note("large shop filled", &said);
+        urls.1.to_owned()
+    };
+    let few = Side::open(bench, urls.0, FEW).await?;
+    // The first start of an older database migrates it.
+    drop(Side::open(bench, &many, customers).await?);
+    let many = Side::open(bench, &many, customers).await?;
+    for side in [&few, &many] {
+        let name = format!("start to first answer, {} customers", side.customers);
+        bench.report.note(&name, &format!("{:.0} ms", side.start_millis()));
+    }
+    for route in &ROUTES {
+        let requests = (few.requests(bench, route.who, route.make)?, many.requests(bench, route.who, route.make)?);
+        turns(bench, name, route.name, (&few, &requests.0), (&many, &requests.1)).await?;
+    }
+    let requests = (Administrator::of(&few).await?.list(), Administrator::of(&many).await?.list());
+    let list = "GET /admin/account-deletion-requests";
+    turns(bench, name, list, (&few, &requests.0), (&many, &requests.1)).await?;
+    verifications(bench, name, &few, &many).await
+}
+
+/// One kind of request on both, in turns, after a round that is not counted.
+async fn turns(
+    bench: &mut Bench,
+    database: &str,
+    name: &str,
+    (few, of_few): (&Side, &side::Requests),
+    (many, of_many): (&Side, &side::Requests),
+) -> Result<()> {
+    let length = bench.settings.round;
+    for (side, requests) in [(few, of_few), (many, of_many)] {
+        side.round(length, requests).await.with_context(|| format!("{name}, {} customers", side.customers))?;
+    }
+    let (of_few, of_many) =
+        bench.turns(async || few.round(length, of_few).await, async || many.round(length, of_many).await).await?;
+    tell(bench, database, name, (few, &of_few), (many, &of_many));
+    Ok(())
+}
+
+/// Codes that come back right, each of a customer of its own.
+async fn verifications(bench: &mut Bench, database: &str, few: &Side, many: &Side) -> Result<()> {
+    let rounds = bench.settings.rounds;
+    let (people_of_few, people_of_many) =
+        (few.people(bench, Who::UnprovenPhone)?, many.people(bench, Who::UnprovenPhone)?);
+    let a_round = CODES.min(people_of_few.len().min(people_of_many.len()) / rounds).max(1);
+    let (mut of_few, mut of_many) = (Vec::new(), Vec::new());
+    let turns = people_of_few.chunks(a_round).zip(people_of_many.chunks(a_round)).take(rounds);
+    for (chunk_of_few, chunk_of_many) in turns {
+        bench.noise.sample();
+        of_few.push(few.verify(chunk_of_few).await?);
+        of_many.push(many.verify(chunk_of_many).await?);
+    }
+    let name = format!("POST /store/customers/otp/verify, {a_round} a round");
+    tell(bench, database, &name, (few, &of_few), (many, &of_many));
+    Ok(())
+}
+
+/// Two lines and how they compare.
+fn tell(
+    bench: &mut Bench,
+    database: &str,
+    name: &str,
+    (few, of_few): (&Side, &[Round]),
+    (many, of_many): (&Side, &[Round]),
+) {
+    for (side, rounds) in [(few, of_few), (many, of_many)] {
+        bench.report.rounds(&format!("{name}, {} customers", side.customers), rounds);
+    }
+    let what = format!("{name}, p50, {database}");
+    bench.report.goal(&what, GOAL, ratio(of_many, of_few, |round| round.median_millis), " ×");
+}

@@ -1,0 +1,241 @@
+//! One of the two shops that are compared: its customers, its server, and what is asked of it.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use super::CONNECTIONS;
+use crate::bench::Bench;
+use crate::bench::client::{Connection, request};
+use crate::bench::codes::inbox;
+use crate::bench::load::{self, MakeRequest, Round, fixed};
+use crate::bench::program::Program;
+use crate::bench::shop::{PASSWORD, SECRET, Shop, ask, token};
+use crate::command;
+
+/// The most customers of one kind that are asked for before the first has another turn.
+const PEOPLE: &str = "50000";
+/// A prime: runs with neighbouring process ids begin this far from each other.
+const FAR: u32 = 7919;
+/// How long messages may take to arrive: those of the load before are delivered first.
+const PATIENCE: Duration = Duration::from_mins(5);
+/// Who looks at the list of requests.
+const ADMINISTRATOR: &str = "admin@shop.test";
+
+/// Which customers; the words are `list-crowd`'s.
+#[derive(Clone, Copy)]
+pub(super) enum Who {
+    Active,
+    UnprovenPhone,
+    Referrers,
+    Leaving,
+}
+
+/// A customer.
+pub(super) struct Person {
+    email: String,
+    phone: String,
+    token: String,
+}
+
+/// Requests, and how many were sent: a round goes on where the last one ended.
+pub(super) struct Requests {
+    make: MakeRequest,
+    sent: Arc<AtomicU64>,
+}
+
+/// A shop and its running server.
+pub(super) struct Side {
+    /// How many customers it has.
+    pub(super) customers: u32,
+    shop: Shop,
+    server: Program,
+}
+
+/// Migrates an empty database and fills it: what the tool says of that.
+///
+/// # Errors
+/// When it fails.
+pub(super) fn seed(bench: &Bench, url: &str, customers: u32) -> Result<String> {
+    let said = command::output(&bench.scratch, &bench.example("seed")?, &[url, &customers.to_string()])?;
+    Ok(said.trim().to_owned())
+}
+
+impl Side {
+    /// Starts the server on a filled database.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub(super) async fn open(bench: &Bench, url: &str, customers: u32) -> Result<Self> {
+        let shop = Shop::new(url, &bench.scratch, &bench.program("customer-registration"))?;
+        let server = Program::start(&shop.server).await?;
+        Ok(Self { customers, shop, server })
+    }
+
+    /// Milliseconds from the start of its server to the first answer.
+    pub(super) fn start_millis(&self) -> f64 {
+        self.server.first_answer.as_secs_f64() * 1000.0
+    }
+
+    /// Some of its customers, all over the whole. Each run begins with others, since who has proven something once cannot again.
+    ///
+    /// # Errors
+    /// When the tool fails.
+    pub(super) fn people(&self, bench: &Bench, who: Who) -> Result<Vec<Person>> {
+        let who = match who {
+            Who::Active => "active",
+            Who::UnprovenPhone => "unproven-phone",
+            Who::Referrers => "referrers",
+            Who::Leaving => "leaving",
+        };
+        let arguments = [&self.customers.to_string(), who, PEOPLE, SECRET];
+        let lines = command::output(&bench.scratch, &bench.example("list-crowd")?, &arguments)?;
+        let mut people: Vec<Person> = lines.lines().filter_map(read_person).collect();
+        if people.is_empty() {
+            bail!("nobody of {} customers is {who}", self.customers);
+        }
+        let first = std::process::id().wrapping_mul(FAR);
+        let first = usize::try_from(first)? % people.len();
+        people.rotate_left(first);
+        Ok(people)
+    }
+
+    /// One request for each of some customers, in turns.
+    ///
+    /// # Errors
+    /// As [`Self::people`].
+    pub(super) fn requests(&self, bench: &Bench, who: Who, make: fn(&Person) -> Vec<u8>) -> Result<Requests> {
+        let all: Vec<Arc<[u8]>> = self.people(bench, who)?.iter().map(|person| make(person).into()).collect();
+        let make: MakeRequest = Arc::new(move |number| {
+            usize::try_from(number).ok().and_then(|number| all.get(number % all.len()).cloned())
+        });
+        Ok(Requests { make, sent: Arc::default() })
+    }
+
+    /// A round of them.
+    ///
+    /// # Errors
+    /// When one is refused.
+    pub(super) async fn round(&self, length: Duration, requests: &Requests) -> Result<Round> {
+        load::run(self.server.address, CONNECTIONS, length, &requests.make, &requests.sent).await
+    }
+
+    /// Sends a code to the phone of each customer, waits for the messages, and brings the codes back at once.
+    ///
+    /// # Errors
+    /// When a code does not arrive, or is refused.
+    pub(super) async fn verify(&self, people: &[Person]) -> Result<Round> {
+        let mut connection = Connection::open(self.server.address).await?;
+        let mut tokens = Vec::new();
+        for person in people {
+            let body = send_body(person);
+            let sent = ask(&mut connection, "/store/customers/otp/send", Some(&person.token), &body).await?;
+            tokens.push(token(&sent)?);
+        }
+        let codes = arrived(&mut connection, people).await?;
+        let requests = people.iter().zip(&tokens).map(|(person, token)| {
+            let body = json!({ "token": token, "code": codes.get(&person.phone) }).to_string();
+            request("POST", "/store/customers/otp/verify", Some(&person.token), Some(&body))
+        });
+        load::run_all(self.server.address, CONNECTIONS, requests.collect()).await
+    }
+}
+
+/// The code of each customer's phone, once all are there.
+async fn arrived(connection: &mut Connection, people: &[Person]) -> Result<HashMap<String, String>> {
+    let begun = Instant::now();
+    loop {
+        let codes = inbox(connection).await?;
+        let missing = people.iter().filter(|person| !codes.contains_key(&person.phone)).count();
+        if missing == 0 {
+            return Ok(codes);
+        }
+        if begun.elapsed() > PATIENCE {
+            bail!("{missing} of {} codes did not arrive in {} s", people.len(), PATIENCE.as_secs());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Reads `e-mail TAB phone TAB token`.
+fn read_person(line: &str) -> Option<Person> {
+    let mut words = line.split('\t').map(str::to_owned);
+    Some(Person { email: words.next()?, phone: words.next()?, token: words.next()? })
+}
+
+/// The customer.
+pub(super) fn me(person: &Person) -> Vec<u8> {
+    request("GET", "/store/customers/me", Some(&person.token), None)
+}
+
+/// Whom they brought.
+pub(super) fn my_referrals(person: &Person) -> Vec<u8> {
+    request("GET", "/store/my-referrals", Some(&person.token), None)
+}
+
+/// A login with the right password.
+pub(super) fn login(person: &Person) -> Vec<u8> {
+    let body = json!({ "email": person.email, "password": PASSWORD }).to_string();
+    request("POST", "/auth/customer/emailpass", None, Some(&body))
+}
+
+/// A link for a new password; its look-up is that of a login.
+pub(super) fn reset(person: &Person) -> Vec<u8> {
+    let body = json!({ "email": person.email }).to_string();
+    request("POST", "/auth/customer/emailpass/reset-password", None, Some(&body))
+}
+
+/// A code for who wants to stay after all.
+pub(super) fn cancel(person: &Person) -> Vec<u8> {
+    let body = json!({ "email": person.email }).to_string();
+    request("POST", "/store/customers/account-deletion/cancel-request", None, Some(&body))
+}
+
+/// A code for the customer's phone, asked for with their login.
+pub(super) fn send(person: &Person) -> Vec<u8> {
+    request("POST", "/store/customers/otp/send", Some(&person.token), Some(&send_body(person)))
+}
+
+/// What asks for that code.
+fn send_body(person: &Person) -> String {
+    json!({ "type": "phone_verification", "phone": person.phone }).to_string()
+}
+
+/// Who may see the list of requests.
+pub(super) struct Administrator {
+    token: String,
+}
+
+impl Administrator {
+    /// The administrator of a shop, made now where there is none yet.
+    ///
+    /// # Errors
+    /// When one cannot be made, or not log in.
+    pub(super) async fn of(side: &Side) -> Result<Self> {
+        // A shop that was filled and measured before has one. What else may be wrong shows at the second try.
+        if let Ok(administrator) = Self::log_in(side.server.address).await {
+            return Ok(administrator);
+        }
+        side.shop.make_user(ADMINISTRATOR)?;
+        Self::log_in(side.server.address).await
+    }
+
+    /// Logs in.
+    async fn log_in(address: SocketAddr) -> Result<Self> {
+        let mut connection = Connection::open(address).await?;
+        let body = json!({ "email": ADMINISTRATOR, "password": PASSWORD }).to_string();
+        let answer: Value = ask(&mut connection, "/auth/user/emailpass", None, &body).await?;
+        Ok(Self { token: token(&answer).context("the administrator got no token")? })
+    }
+
+    /// The first page of the list, again and again.
+    pub(super) fn list(&self) -> Requests {
+        let list = request("GET", "/admin/account-deletion-requests", Some(&self.token), None);
+        Requests { make: fixed(list), sent: Arc::default() }
+    }
+}
