@@ -68,7 +68,7 @@ const ROUTES: [Route; 6] = [
 /// # Errors
 /// When a database cannot be filled, or a measurement fails.
 pub(super) async fn measure(bench: &mut Bench) -> Result<()> {
-    let server = Server::start(&bench.folder.join("examples"), bench.settings.postgres.as_deref())?;
+    let server = Server::start(&bench.helpers.join("examples"), bench.settings.postgres.as_deref())?;
     let (few, many) = (server.lend()?, server.lend()?);
     let seeded = bench.settings.scale.find_seeded("postgres");
     compare(bench, "PostgreSQL", &few.about, (&few.url, &many.url), seeded).await?;

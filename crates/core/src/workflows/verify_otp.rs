@@ -1,6 +1,7 @@
 //! `POST /store/customers/otp/verify`: a code that came back proves the contact that it was sent to, and no other.
 
 use cr_db::models::account_deletion_request;
+use cr_db::models::auth_identity::AuthIdentity;
 use cr_db::models::customer::{self, Customer};
 use cr_db::models::otp_verification::OtpVerification;
 use cr_db::models::provider_identity;
@@ -50,8 +51,9 @@ pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
     cx.step("verify-otp")?;
     let (mut customer, value) = lock_target(&mut cx, &otp, contact).await?;
     guess::consume(&mut cx, &otp).await?;
-    let own = is_own(&mut cx, input.claims.as_ref(), &customer.id).await?;
-    if !own && otp.origin.as_deref() != Some("bearer") {
+    let own = own_identity(&mut cx, input.claims.as_ref(), &customer.id).await?;
+    let is_own = own.is_some();
+    if !is_own && otp.origin.as_deref() != Some("bearer") {
         check_anonymous(&mut cx, &customer, contact, &value).await?;
     }
     cx.step(match contact {
@@ -64,11 +66,11 @@ pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
     proof::prove(&mut cx, &mut customer, contact, stored).await?;
     let identifier = cx.shared.keys.contact_hmac(contact.as_str(), &canonical);
     login_failures::clear(&mut cx, &identifier).await?;
-    let login = match input.claims.filter(|_| own) {
-        Some(claims) => login_token(&mut cx, app.db.medusa_tables().mfa_factors, &customer, contact, &claims).await?,
+    let login = match input.claims.zip(own) {
+        Some((claims, identity)) => login_token(&mut cx, &customer, contact, &claims, &identity).await?,
         None => None,
     };
-    let body = body(&mut cx, &customer, own).await?;
+    let body = body(&mut cx, &customer, is_own).await?;
     events::emit(&mut cx, Event::verified(contact, customer.id.clone())).await?;
     cx.commit().await?;
     Ok(Output { contact, customer: body, login })
@@ -85,12 +87,16 @@ async fn lock_target(cx: &mut Ctx, otp: &OtpVerification, contact: ContactType) 
     if is_same && customer.has_account { Ok((customer, value)) } else { Err(guess::no_longer_valid()) }
 }
 
-/// Whether the request carries a token that counts, of an identity of this customer.
-async fn is_own(cx: &mut Ctx, claims: Option<&AuthClaims>, customer: &CustomerId) -> Result<bool, Error> {
-    let Some(claims) = claims.filter(|claims| claims.actor_type == session::CUSTOMER) else { return Ok(false) };
+/// The identity of the request's token, if the token counts and the identity is this customer's.
+async fn own_identity(
+    cx: &mut Ctx,
+    claims: Option<&AuthClaims>,
+    customer: &CustomerId,
+) -> Result<Option<AuthIdentity>, Error> {
+    let Some(claims) = claims.filter(|claims| claims.actor_type == session::CUSTOMER) else { return Ok(None) };
     match session::live_identity(&mut cx.tx, claims).await {
-        Ok(identity) => Ok(identity.customer_id().as_ref() == Some(customer)),
-        Err(error) if error.kind == ErrorKind::Unauthenticated => Ok(false),
+        Ok(identity) => Ok(Some(identity).filter(|identity| identity.customer_id().as_ref() == Some(customer))),
+        Err(error) if error.kind == ErrorKind::Unauthenticated => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -115,10 +121,10 @@ async fn check_anonymous(cx: &mut Ctx, customer: &Customer, contact: ContactType
 /// A login token, if the customer may log in on this channel now.
 async fn login_token(
     cx: &mut Ctx,
-    has_mfa_factors: bool,
     customer: &Customer,
     contact: ContactType,
     claims: &AuthClaims,
+    identity: &AuthIdentity,
 ) -> Result<Option<String>, Error> {
     let may_log_in = cx.shared.options.login_identifier.takes(contact)
         && !claims.awaits_second_factor()
@@ -126,15 +132,15 @@ async fn login_token(
     if !may_log_in {
         return Ok(None);
     }
-    let identity = session::live_identity(&mut cx.tx, claims).await?;
-    let second_factor = match session::second_factor(&mut cx.tx, has_mfa_factors, &identity, claims).await {
+    let has_mfa_factors = cx.medusa_tables.mfa_factors;
+    let second_factor = match session::second_factor(&mut cx.tx, has_mfa_factors, identity, claims).await {
         Err(error) if error.kind == ErrorKind::Unauthenticated => return Ok(None),
         other => other?,
     };
     let subject = Subject {
         actor_id: customer.id.as_str(),
         actor_type: session::CUSTOMER,
-        identity: &identity,
+        identity,
         provider: contact.provider(),
         user_metadata: Map::new(),
         second_factor,

@@ -32,7 +32,7 @@ const COSTS: [(&str, usize, usize, &str); 19] = [
     ("otp/send, own", 17, 17, "identity, account, ten counters seen or taken, the code, the message"),
     ("otp/send, own, too soon", 6, 7, "identity, account, two counters, the code; on PostgreSQL a rollback"),
     ("otp/verify, wrong", 4, 4, "the guess is counted for its code and its subject, and committed"),
-    ("otp/verify, own", 25, 26, "the guess is counted and committed; then the contact is proven, and a login"),
+    ("otp/verify, own", 18, 21, "the guess is counted and committed; then the contact is proven, and a login"),
     ("login from a new address", 9, 9, "as a login, and the address is remembered"),
     ("login", 5, 5, "counters of address and identifier, credential, customer, deletion request"),
     ("login, wrong password", 7, 7, "the counters and the credential; then the failure is counted for both"),
@@ -43,7 +43,7 @@ const COSTS: [(&str, usize, usize, &str); 19] = [
     ("refresh", 2, 2, "the identity, then its customer"),
     ("otp/send, anonymous", 16, 16, "account, credential, nine counters seen or taken, the code, the message"),
     ("otp/send, nobody's", 16, 16, "as somebody's"),
-    ("otp/verify, anonymous", 21, 22, "the guess is counted and committed; then the contact is proven"),
+    ("otp/verify, anonymous", 15, 18, "the guess is counted and committed; then the contact is proven"),
     ("GET me, with a publishable key", 2, 2, "the key, and the customer"),
     ("proxied, with a token", 1, 1, ""),
 ];
