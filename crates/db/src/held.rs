@@ -64,6 +64,7 @@ impl Held {
         Ok(Self::new(places.pool().acquire().await?, Instant::now(), places, place))
     }
 
+    /// A connection in no transaction, with its place.
     fn new(
         connection: PoolConnection<Postgres>,
         asked: Instant,

@@ -6,7 +6,7 @@
 //! is one transaction under the file's write lock.
 
 use cr_types::timestamp::Timestamp;
-use sqlx::{Connection, PgConnection};
+use sqlx::{Acquire, PgConnection};
 
 use crate::error::DbError;
 use crate::pool::{Database, DatabaseKind};
@@ -94,7 +94,7 @@ pub async fn adopt_flags(database: &Database, now: Timestamp) -> Result<u64, DbE
 /// All files in one transaction, which holds the file's write lock from its start.
 async fn run_sqlite(database: &Database) -> Result<(), DbError> {
     if let Some(mut writer) = database.write_alone().await? {
-        let mut transaction = writer.connection()?.begin_with("begin immediate").await?;
+        let mut transaction = sqlx::Connection::begin_with(writer.connection()?, "begin immediate").await?;
         files::run_to(&mut *transaction, &files::migrator(DatabaseKind::Sqlite), i64::MAX).await?;
         transaction.commit().await?;
     }

@@ -19,7 +19,7 @@ pub(crate) const PLACE_TIMEOUT: Duration = Duration::from_secs(3);
 /// A connection that rested no longer is used without asking whether it is well.
 const FRESH: Duration = Duration::from_millis(100);
 /// After this time a connection goes through the pool, however busy it is: the pool ends those that are old.
-const ASK_AFTER: Duration = Duration::from_secs(60);
+const ASK_AFTER: Duration = Duration::from_mins(1);
 
 /// All of them.
 pub(crate) struct Places {
@@ -98,6 +98,7 @@ impl Places {
         self.resting().clear();
     }
 
+    /// Those that rest; a panic elsewhere leaves them as they are.
     fn resting(&self) -> std::sync::MutexGuard<'_, Vec<Resting>> {
         self.resting.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -47,6 +47,7 @@ struct Seat {
 struct Place<'a>(&'a AtomicUsize);
 
 impl<'a> Place<'a> {
+    /// Joins the queue.
     fn take(waiting: &'a AtomicUsize) -> Self {
         waiting.fetch_add(1, Ordering::Relaxed);
         Self(waiting)
@@ -79,8 +80,8 @@ impl Writers {
         let is_member = !seat.members.is_empty();
         // Cut off in its middle, a begin may still begin one.
         let mut writer = Writer { seat: Some(seat), writers: Arc::clone(self), is_member, is_open: true };
-        let begin = if is_member { "savepoint member" } else { "begin immediate" };
-        let begun = sqlx::raw_sql(begin).execute(writer.connection()).await;
+        let sql = if is_member { "savepoint member" } else { "begin immediate" };
+        let begun = sqlx::raw_sql(sql).execute(writer.connection()).await;
         // A member whose begin failed still has the others' transaction to end.
         writer.is_open = begun.is_ok() || is_member;
         begun.map(|_| writer)
@@ -116,7 +117,7 @@ impl Writers {
         self.waiting.load(Ordering::Relaxed) > 0 && seat.members.len() < MOST_MEMBERS
     }
 
-    /// Ends what is open and closes the connection, after all who wait now.
+    /// Ends what is open and closes the connection, after all who wait now; so it waits for what the tasks of this file still do.
     ///
     /// # Errors
     /// When what was open could not be committed.
@@ -206,7 +207,7 @@ impl Writer {
     /// When the file cannot be written; then nothing was.
     pub(crate) async fn commit(mut self) -> Result<(), Error> {
         let Some(seat) = self.seat.take() else { return Err(Error::WorkerCrashed) };
-        let ended = tokio::spawn(end(seat, Arc::clone(&self.writers)).in_current_span());
+        let ended = Handle::current().spawn(end(seat, Arc::clone(&self.writers)).in_current_span());
         let outcome = ended.await.map_err(|_| Error::WorkerCrashed)??;
         match outcome {
             Some(told) => told.await.map_err(|_| Error::WorkerCrashed)?,
@@ -221,7 +222,7 @@ impl Writer {
     pub(crate) async fn roll_back(mut self) -> Result<(), Error> {
         if let Some(seat) = self.seat.take().filter(|_| self.is_open) {
             let taken_back = take_back(seat, Arc::clone(&self.writers), self.is_member).in_current_span();
-            let taken_back = tokio::spawn(taken_back);
+            let taken_back = Handle::current().spawn(taken_back);
             taken_back.await.map_err(|_| Error::WorkerCrashed)?;
         }
         Ok(())
@@ -254,7 +255,7 @@ async fn end(mut seat: OwnedMutexGuard<Seat>, writers: Arc<Writers>) -> Result<O
     drop(seat);
     if is_first {
         // Stands behind all who wait now, and does not go away as they may.
-        tokio::spawn(finish(writers));
+        Handle::current().spawn(finish(writers));
     }
     Ok(Some(told))
 }

@@ -89,8 +89,9 @@ pub fn people(customers: u32, who: Who, count: usize, secret: &SecretString) -> 
 /// All numbers from 1, each once, neighbours far apart.
 fn scattered(customers: u32) -> impl Iterator<Item = u32> {
     let all = u64::from(customers);
-    let wanted = all * STRIDE_MILLIONTHS / 1_000_000;
-    let stride = (wanted.max(1)..).find(|stride| divisor(*stride, all) == 1).unwrap_or(1);
+    let wanted = (all * STRIDE_MILLIONTHS / 1_000_000).max(1);
+    // Among as many numbers in a row as there are customers, one has no divisor in common with them.
+    let stride = (wanted..=wanted + all).find(|stride| divisor(*stride, all) == 1).unwrap_or(1);
     (0..all).map(move |turn| u32::try_from(turn * stride % all).unwrap_or(0) + 1)
 }
 

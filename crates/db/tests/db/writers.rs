@@ -70,6 +70,7 @@ cr_testkit::both! {
     async fn who_goes_away_in_the_middle_takes_nobody_along(test: TestDatabase) {
         let database = test.connect().await;
         let mut staying = JoinSet::new();
+        let mut leavers = JoinSet::new();
         let mut leaving = Vec::new();
         for number in 0..WRITERS {
             let database = database.clone();
@@ -78,7 +79,7 @@ cr_testkit::both! {
                 number
             };
             if number % 3 == 0 {
-                leaving.push(tokio::spawn(writes));
+                leaving.push(leavers.spawn(writes));
             } else {
                 staying.spawn(writes);
             }

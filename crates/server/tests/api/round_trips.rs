@@ -88,13 +88,12 @@ impl Measured {
         let answer = support::exchange(state, SocketAddr::from(([127, 0, 0, 1], 4000)), request);
         let answer = answer.instrument(span.clone()).await;
         let again = state.app.db.read().await.unwrap();
-        let trips = match &self.wire {
-            Some(wire) => wire.take(),
-            None => {
-                // The writer may be a moment behind, too.
-                state.app.db.begin().await.unwrap().roll_back().await.unwrap();
-                log::take(&span)
-            }
+        let trips = if let Some(wire) = &self.wire {
+            wire.take()
+        } else {
+            // The writer may be a moment behind, too.
+            state.app.db.begin().await.unwrap().roll_back().await.unwrap();
+            log::take(&span)
         };
         drop(again);
         (answer, trips)

@@ -132,16 +132,17 @@ cr_testkit::both! {
         for id in ["cus_1", "cus_gone", "cus_nobody"] {
             customer::lock(&mut tx, &customer_id(id)).await.unwrap();
         }
-        let other = tokio::spawn(async move {
+        let mut others = tokio::task::JoinSet::new();
+        others.spawn(async move {
             let mut tx = begin(&database).await;
             customer::update_flags(&mut tx, &customer_id("cus_1"), true, true, now()).await.unwrap();
             tx.commit().await.unwrap();
         });
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        assert!(!other.is_finished(), "the row was changed under the lock");
+        assert!(others.try_join_next().is_none(), "the row was changed under the lock");
         assert_eq!(test.dump(&[]).await, before);
         tx.commit().await.unwrap();
-        other.await.unwrap();
+        others.join_all().await;
         assert_ne!(test.dump(&[]).await, before);
     }
 

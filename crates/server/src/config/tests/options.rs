@@ -195,8 +195,8 @@ fn codes_that_are_quickly_guessed_are_noted() {
     ] {
         let text = format!("[options]\notpCharset = \"{charset}\"\notpLength = {length}\n");
         let notes = Folder::toml(&text).right().notes;
-        let noted = notes.iter().any(|note| note.contains("ASVS 6.5.4"));
-        assert_eq!(noted, is_noted, "{length} of {charset}: {notes:?}");
+        let is_told = notes.iter().any(|note| note.contains("ASVS 6.5.4"));
+        assert_eq!(is_told, is_noted, "{length} of {charset}: {notes:?}");
     }
 }
 
