@@ -225,7 +225,7 @@ fn conclude(bench: &Bench) -> Result<()> {
 }
 
 /// Reads `--seconds N`, `--rounds N`, `--profile NAME`, `--postgres URL`, `--only PART` and `--write`; for the part `scale` also
-/// `--customers-postgresql N`, `--customers-sqlite N` and `--seeded URL`.
+/// `--customers-postgresql N`, `--customers-sqlite N`, `--people N` and `--seeded URL`.
 fn parse(flags: &[&str]) -> Result<Settings> {
     let mut settings = Settings {
         round: Duration::from_secs(3),
@@ -268,6 +268,10 @@ fn parse(flags: &[&str]) -> Result<Settings> {
                 settings.scale.sqlite = number.parse().context("--customers-sqlite N")?;
                 rest
             }
+            ["--people", number, ref rest @ ..] => {
+                settings.scale.people = number.parse().context("--people N")?;
+                rest
+            }
             ["--seeded", url, ref rest @ ..] => {
                 settings.scale.seeded.push(url.to_owned());
                 rest
@@ -278,7 +282,7 @@ fn parse(flags: &[&str]) -> Result<Settings> {
             }
             _ => bail!(
                 "flags of bench: --seconds N, --rounds N, --profile NAME, --postgres URL, --only {}, --write, and with --only \
-                 scale: --customers-postgresql N, --customers-sqlite N, --seeded URL",
+                 scale: --customers-postgresql N, --customers-sqlite N, --people N, --seeded URL",
                 PARTS.join(" | ")
             ),
         };

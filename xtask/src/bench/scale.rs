@@ -29,13 +29,16 @@ pub(super) struct Scale {
     pub(super) postgresql: u32,
     /// Customers on SQLite.
     pub(super) sqlite: u32,
+    /// The most customers of one kind that are asked for before the first has another turn. Few of them stay in memory after their
+    /// first turn: then only what their number costs is left, and not what memory is lacking.
+    pub(super) people: u32,
     /// Databases that `cargo xtask seed` has filled with so many already, one of each kind at most; another is filled now.
     pub(super) seeded: Vec<String>,
 }
 
 impl Default for Scale {
     fn default() -> Self {
-        Self { postgresql: 10_000_000, sqlite: 1_000_000, seeded: Vec::new() }
+        Self { postgresql: 10_000_000, sqlite: 1_000_000, people: 50_000, seeded: Vec::new() }
     }
 }
 
@@ -135,7 +138,8 @@ async fn verifications(bench: &mut Bench, database: &str, few: &Side, many: &Sid
     let rounds = bench.settings.rounds;
     let (people_of_few, people_of_many) =
         (few.people(bench, Who::UnprovenPhone)?, many.people(bench, Who::UnprovenPhone)?);
-    let a_round = CODES.min(people_of_few.len().min(people_of_many.len()) / rounds).max(1);
+    // The other half is sent codes under load.
+    let a_round = CODES.min(people_of_few.len().min(people_of_many.len()) / 2 / rounds).max(1);
     let (mut of_few, mut of_many) = (Vec::new(), Vec::new());
     let turns = people_of_few.chunks(a_round).zip(people_of_many.chunks(a_round)).take(rounds);
     for (chunk_of_few, chunk_of_many) in turns {

@@ -18,8 +18,6 @@ use crate::bench::program::Program;
 use crate::bench::shop::{PASSWORD, SECRET, Shop, ask, token};
 use crate::command;
 
-/// The most customers of one kind that are asked for before the first has another turn.
-const PEOPLE: &str = "50000";
 /// A prime: runs with neighbouring process ids begin this far from each other.
 const FAR: u32 = 7919;
 /// How long messages may take to arrive: those of the load before are delivered first.
@@ -93,7 +91,8 @@ impl Side {
             Who::Referrers => "referrers",
             Who::Leaving => "leaving",
         };
-        let arguments = [&self.customers.to_string(), who, PEOPLE, SECRET];
+        let (customers, most) = (self.customers.to_string(), bench.settings.scale.people.to_string());
+        let arguments = [customers.as_str(), who, most.as_str(), SECRET];
         let lines = command::output(&bench.scratch, &bench.example("list-crowd")?, &arguments)?;
         let mut people: Vec<Person> = lines.lines().filter_map(read_person).collect();
         if people.is_empty() {
@@ -105,12 +104,15 @@ impl Side {
         Ok(people)
     }
 
-    /// One request for each of some customers, in turns.
+    /// One request for each of some customers, in turns. Of those whose phone is not proven it is the second half, since who was sent
+    /// a code under load has old ones on the way when [`Self::verify`] reads the newest.
     ///
     /// # Errors
     /// As [`Self::people`].
     pub(super) fn requests(&self, bench: &Bench, who: Who, make: fn(&Person) -> Vec<u8>) -> Result<Requests> {
-        let all: Vec<Arc<[u8]>> = self.people(bench, who)?.iter().map(|person| make(person).into()).collect();
+        let people = self.people(bench, who)?;
+        let skipped = if matches!(who, Who::UnprovenPhone) { people.len() / 2 } else { 0 };
+        let all: Vec<Arc<[u8]>> = people.iter().skip(skipped).map(|person| make(person).into()).collect();
         let make: MakeRequest = Arc::new(move |number| {
             usize::try_from(number).ok().and_then(|number| all.get(number % all.len()).cloned())
         });
