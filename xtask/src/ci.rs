@@ -5,13 +5,13 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{codegen, command, fuzz, tidy};
+use crate::{codegen, command, fuzz, instructions, tidy};
 
 /// One step: what is printed above it, and what it does.
 type Step = (&'static str, fn(&Path) -> Result<()>);
 
 /// The steps in order. The tests come last, so that their closing lines are what one reads at the end.
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     ("formatter", formatter),
     ("tidy", tidy::run),
     ("cargo-deny", deny),
@@ -20,6 +20,7 @@ const STEPS: [Step; 9] = [
     ("generated files", generated),
     ("packages of the tests that run Node", node_packages),
     ("fuzzing, briefly", fuzz::briefly),
+    ("instructions of the hot paths", instructions::run),
     ("tests", tests),
 ];
 

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask ci | tidy | codegen | bench | fuzz | seed | sbom`.
+//! The project's own commands: `cargo xtask ci | tidy | codegen | bench | seed | instructions | fuzz | sbom`.
 //!
 //! `ci` is the one command that a contributor and the build machine run alike. The rules of the repository that no compiler
 //! knows are functions in [`tidy`], and tests as well, so that `cargo test` finds them. Nothing here is shipped, and no
@@ -11,6 +11,7 @@ mod ci;
 mod codegen;
 mod command;
 mod fuzz;
+mod instructions;
 mod repository;
 mod sbom;
 mod seed;
@@ -24,11 +25,13 @@ use anyhow::{Result, bail};
 const USAGE: &str = "\
 Usage: cargo xtask COMMAND
 
-  ci       formatter, clippy, cargo-deny, tidy, generated files, some fuzzing, every test: what must pass before a push
+  ci       formatter, clippy, cargo-deny, tidy, generated files, some fuzzing, instructions, every test: what must pass before a push
   tidy     the rules of the repository alone (seconds)
   codegen  writes the generated files under docs/
   bench    builds the release program and prints how fast it is on this machine, beside its peers
   seed     fills an empty database with made-up customers, to measure on: URL CUSTOMERS
+  instructions
+           counts what the hot paths take and compares with the counts in git; [--write] keeps the new ones
   sbom     writes target/sbom/customer-registration.cdx.json, the bill of materials of the program (CycloneDX)
   fuzz     feeds made-up input to what reads requests, tokens, templates and files: [--seconds N] [TARGET…]
 ";
@@ -57,6 +60,8 @@ fn run(arguments: &[String]) -> Result<()> {
         ["codegen"] => codegen::write(&root),
         ["sbom"] => sbom::write(&root),
         ["seed", arguments @ ..] => seed::run(&root, arguments),
+        ["instructions"] => instructions::run(&root),
+        ["instructions", "--write"] => instructions::write(&root),
         ["bench", flags @ ..] => bench::run(&root, flags),
         ["fuzz", flags @ ..] => fuzz::run(&root, flags),
         [] | ["help" | "--help" | "-h"] => {
