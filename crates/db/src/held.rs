@@ -18,7 +18,6 @@ use futures_core::stream::BoxStream;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo};
 use sqlx::{Connection, Either, Error, Execute, Executor, PgConnection, Postgres, SqlStr};
-use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep, timeout};
 
@@ -157,12 +156,13 @@ impl Drop for Held {
         let rests = if is_clean { self.places.rest(connection, self.asked) } else { Some(connection) };
         let Some(connection) = rests else { return };
         let place = self.place.take();
-        let runtime = Handle::try_current().ok().filter(|_| !self.is_broken);
-        match runtime {
-            // The pool waits for it when it is closed.
-            Some(runtime) => drop(runtime.spawn(give_back(connection, self.is_open, place))),
+        if self.is_broken {
             // Detached, it is closed at once, and its place in the pool is free.
-            None => drop(connection.detach()),
+            let _entered = self.places.enter();
+            drop(connection.detach());
+        } else {
+            // The pool waits for it when it is closed.
+            self.places.spawn(give_back(connection, self.is_open, place));
         }
     }
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
 use sqlx::{Error, PgPool, Postgres};
+use tokio::runtime::{EnterGuard, Handle};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
@@ -27,6 +28,8 @@ pub(crate) struct Places {
     free: Arc<Semaphore>,
     /// The last that came back is on top.
     resting: Mutex<Vec<Resting>>,
+    /// Where sqlx does what a connection that is dropped leaves to do: it panics where there is no runtime.
+    runtime: Handle,
 }
 
 /// A connection that came back well.
@@ -48,7 +51,19 @@ impl Places {
     /// As many places as the pool has connections at most.
     pub(crate) fn new(pool: PgPool) -> Arc<Self> {
         let most = usize::try_from(pool.options().get_max_connections()).unwrap_or(1);
-        Arc::new(Self { pool, free: Arc::new(Semaphore::new(most)), resting: Mutex::default() })
+        let (free, resting) = (Arc::new(Semaphore::new(most)), Mutex::default());
+        Arc::new(Self { pool, free, resting, runtime: Handle::current() })
+    }
+
+    /// What a connection is dropped or detached in, wherever that happens.
+    pub(crate) fn enter(&self) -> EnterGuard<'_> {
+        self.runtime.enter()
+    }
+
+    /// Runs something to its end beside the one who asks.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let _entered = self.enter();
+        drop(self.runtime.spawn(work));
     }
 
     /// The pool behind them.
@@ -101,6 +116,13 @@ impl Places {
     /// Those that rest; a panic elsewhere leaves them as they are.
     fn resting(&self) -> std::sync::MutexGuard<'_, Vec<Resting>> {
         self.resting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Places {
+    fn drop(&mut self) {
+        let _entered = self.runtime.enter();
+        self.resting().clear();
     }
 }
 

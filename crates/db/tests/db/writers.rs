@@ -144,3 +144,25 @@ cr_testkit::both! {
         assert_eq!(written(&test).await, told);
     }
 }
+
+/// Opens a database, uses it, and keeps it beyond the runtime in which it was opened, with a transaction that is open.
+fn outlive_the_runtime(stage: impl Future<Output = TestDatabase>) {
+    let kept = cr_testkit::run(async {
+        let test = stage.await;
+        let database = test.connect().await;
+        assert!(!is_seen(&database, 1).await);
+        let tx = write(&database, 1).await;
+        (database, tx, test)
+    });
+    let (database, tx, test) = kept;
+    drop(tx);
+    drop(database);
+    drop(test);
+}
+
+/// A program that embeds the product may let go of it anywhere.
+#[test]
+fn what_outlives_its_runtime_is_let_go_of_in_peace() {
+    outlive_the_runtime(TestDatabase::sqlite());
+    outlive_the_runtime(TestDatabase::postgres());
+}
