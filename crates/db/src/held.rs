@@ -16,7 +16,7 @@ use futures_core::Stream;
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo};
+use sqlx::postgres::{PgDatabaseError, PgQueryResult, PgRow, PgSeverity, PgStatement, PgTypeInfo};
 use sqlx::{Connection, Either, Error, Execute, Executor, PgConnection, Postgres, SqlStr};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep, timeout};
@@ -217,7 +217,14 @@ fn silent() -> Error {
 
 /// Whether an error means that nothing more can be said on the connection.
 fn breaks(error: &Error) -> bool {
-    matches!(error, Error::Io(_) | Error::Tls(_) | Error::Protocol(_))
+    match error {
+        Error::Io(_) | Error::Tls(_) | Error::Protocol(_) => true,
+        // The server's last word: it was told to stop, or to end this connection.
+        Error::Database(error) => error
+            .try_downcast_ref::<PgDatabaseError>()
+            .is_some_and(|error| matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic)),
+        _ => false,
+    }
 }
 
 impl<'c> Executor<'c> for Bounded<'c> {

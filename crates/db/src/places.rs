@@ -97,6 +97,13 @@ impl Places {
             return Some(connection);
         }
         resting.push(Resting { connection, since: Instant::now(), asked });
+        // What lies at the bottom is of a busier hour; the pool keeps of it what it is told to keep.
+        let unused = resting.iter().take_while(|rested| rested.since.elapsed() > ASK_AFTER).count();
+        let unused: Vec<Resting> = resting.drain(..unused).collect();
+        drop(resting);
+        for rested in unused {
+            self.spawn(hand_back(rested.connection));
+        }
         None
     }
 

@@ -101,7 +101,8 @@ impl Database {
             .pragma("cache_size", SQLITE_CACHE);
         // A test counts statements by sqlx's own lines, which name no value.
         let options = if cfg!(feature = "statement-log") { options } else { options.disable_statement_logging() };
-        let writers = Arc::new(Writers::open(options.clone()).await?);
+        // What the savepoints of many could take back is kept in memory, not in a file beside the database.
+        let writers = Arc::new(Writers::open(options.clone().pragma("temp_store", "memory")).await?);
         let readers = SqlitePoolOptions::new()
             .max_connections(settings.max_connections.clamp(1, 4))
             .min_connections(1)
@@ -151,7 +152,8 @@ impl Database {
     }
 
     /// Opens a transaction that may write. On SQLite it is `BEGIN IMMEDIATE`: a deferred one that reads before it writes
-    /// fails at once with `SQLITE_BUSY`, whatever the busy timeout.
+    /// fails at once with `SQLITE_BUSY`, whatever the busy timeout. What is read in it may be another's that is not durable yet: who
+    /// answers well by it commits first, even without having written.
     ///
     /// # Errors
     /// [`DbError::Unavailable`] when no connection comes free, [`DbError::Busy`] when another process holds the file.

@@ -23,6 +23,9 @@ use tracing::Instrument as _;
 const TURN_TIMEOUT: Duration = Duration::from_secs(30);
 /// Transactions that one commit makes durable at most: a failing commit fails no more than these.
 const MOST_MEMBERS: usize = 16;
+/// How long the file is left alone after a commit of as many as that, so that another process that waits for it, and looks only now
+/// and then, gets in: a command on a busy shop.
+const BREATH: Duration = Duration::from_millis(1);
 
 /// The one connection that writes, and the queue for it. Whoever comes first, writes first.
 pub(crate) struct Writers {
@@ -92,9 +95,8 @@ impl Writers {
     /// # Errors
     /// When no turn comes, or the file cannot be opened.
     pub(crate) async fn alone(&self) -> Result<Alone, Error> {
-        let mut seat = self.turn().await?;
-        seat.finish().await?;
-        Ok(Alone { seat })
+        let (seat, finished) = finished(self.turn().await?).await?;
+        finished.map(|()| Alone { seat })
     }
 
     /// Waits for a turn, and opens the connection again where it broke.
@@ -124,7 +126,7 @@ impl Writers {
     pub(crate) async fn close(&self) -> Result<(), Error> {
         let mut seat = Arc::clone(&self.seat).lock_owned().await;
         seat.is_closed = true;
-        let finished = seat.finish().await;
+        let (mut seat, finished) = finished(seat).await?;
         match seat.connection.take() {
             Some(connection) => finished.and(connection.close().await),
             None => finished,
@@ -137,6 +139,20 @@ impl Seat {
     async fn run(&mut self, sql: &'static str) -> Result<(), Error> {
         let connection = self.connection.as_mut().ok_or(Error::WorkerCrashed)?;
         sqlx::raw_sql(sql).execute(connection).await.map(|_| ())
+    }
+
+    /// Ends a member's own part, which stays.
+    ///
+    /// # Errors
+    /// When there is none: SQLite has ended the transaction, and with it everything of all members.
+    async fn release(&mut self) -> Result<(), Error> {
+        let released = self.run("release savepoint member").await;
+        if released.is_err() {
+            // Closed, it takes back what is open.
+            self.connection = None;
+            self.tell(&released);
+        }
+        released
     }
 
     /// Commits for all members, if there are any, and tells them.
@@ -152,11 +168,15 @@ impl Seat {
     /// # Errors
     /// When the file cannot be written; then nothing was.
     async fn commit(&mut self) -> Result<(), Error> {
+        let is_crowded = self.members.len() >= MOST_MEMBERS;
         let committed = self.run("commit").await;
+        self.tell(&committed);
         if committed.is_err() {
             self.roll_back("rollback").await;
         }
-        self.tell(&committed);
+        if is_crowded {
+            tokio::time::sleep(BREATH).await;
+        }
         committed
     }
 
@@ -207,7 +227,8 @@ impl Writer {
     /// When the file cannot be written; then nothing was.
     pub(crate) async fn commit(mut self) -> Result<(), Error> {
         let Some(seat) = self.seat.take() else { return Err(Error::WorkerCrashed) };
-        let ended = Handle::current().spawn(end(seat, Arc::clone(&self.writers)).in_current_span());
+        let ended = end(seat, Arc::clone(&self.writers), self.is_member).in_current_span();
+        let ended = Handle::current().spawn(ended);
         let outcome = ended.await.map_err(|_| Error::WorkerCrashed)??;
         match outcome {
             Some(told) => told.await.map_err(|_| Error::WorkerCrashed)?,
@@ -245,7 +266,11 @@ impl Drop for Writer {
 type Told = oneshot::Receiver<Result<(), Error>>;
 
 /// Ends a transaction that is to stay: hands it on, and then there is something to wait for, or commits it.
-async fn end(mut seat: OwnedMutexGuard<Seat>, writers: Arc<Writers>) -> Result<Option<Told>, Error> {
+async fn end(mut seat: OwnedMutexGuard<Seat>, writers: Arc<Writers>, is_member: bool) -> Result<Option<Told>, Error> {
+    if is_member {
+        // There is at most one savepoint of that name: who cannot make it takes back nobody else's.
+        seat.release().await?;
+    }
     if !writers.is_shared(&seat) {
         return seat.commit().await.map(|()| None);
     }
@@ -258,6 +283,18 @@ async fn end(mut seat: OwnedMutexGuard<Seat>, writers: Arc<Writers>) -> Result<O
         Handle::current().spawn(finish(writers));
     }
     Ok(Some(told))
+}
+
+/// Commits what is open, to the end even if nobody waits for it any more.
+///
+/// # Errors
+/// When the runtime ends.
+async fn finished(mut seat: OwnedMutexGuard<Seat>) -> Result<(OwnedMutexGuard<Seat>, Result<(), Error>), Error> {
+    let finished = Handle::current().spawn(async move {
+        let finished = seat.finish().await;
+        (seat, finished)
+    });
+    finished.await.map_err(|_| Error::WorkerCrashed)
 }
 
 /// Commits what is still open when the turn comes.
@@ -274,8 +311,7 @@ async fn take_back(mut seat: OwnedMutexGuard<Seat>, writers: Arc<Writers>, is_me
         seat.roll_back("rollback").await;
         return;
     }
-    // The innermost of that name: one's own. The commit releases them all.
-    seat.roll_back("rollback to savepoint member").await;
+    seat.roll_back("rollback to savepoint member; release savepoint member").await;
     if !writers.is_shared(&seat)
         && let Err(error) = seat.finish().await
     {

@@ -44,6 +44,8 @@ async fn prove(app: &App, seen: &Customer, contact: ContactType) -> Result<Optio
         return Ok(None);
     };
     if is_verified(&present, contact) {
+        // What it rests on must be there before it is told.
+        cx.tx.commit().await?;
         return Ok(Some(present));
     }
     if !verification::covers(&mut cx, &present, contact).await? {

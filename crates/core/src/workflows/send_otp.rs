@@ -56,6 +56,8 @@ pub async fn run(app: &App, input: Input) -> Result<SentOtp, Error> {
     cx.step("retrieve-customer")?;
     let asked = resolve(&mut cx, &input).await?;
     if let Some(live) = asked.recent(&mut cx, &section).await? {
+        // What it rests on must be there before it is told.
+        cx.tx.commit().await?;
         return Ok(live);
     }
     let Asked { contact, asker, target } = asked;

@@ -1,5 +1,7 @@
 //! Proof wins: who holds a contact without having proven it loses it to who has, and nobody else loses anything.
 
+use std::time::Duration;
+
 use cr_core::error::ErrorKind;
 use cr_core::modules::auth::session;
 use cr_core::modules::auth::token::AuthClaims;
@@ -121,6 +123,28 @@ cr_testkit::both! {
         let row = json!({"email": "mallory@shop.test", "phone": "+15559999999", "phone_verified": true, "is_deleted": 0});
         assert_eq!(contest.mallory_row().await, row);
         assert_eq!(contest.shop.count(&format!("cr_proof where customer_id = '{id}'")).await, 1);
+    }
+
+    /// Who gives up a contested number at the same moment keeps the new one, the login by it, and the account.
+    async fn a_holder_who_moves_on_meanwhile_loses_nothing(database: TestDatabase) {
+        let contest = contest(database, |_| {}).await;
+        let (shop, id) = (&contest.shop, &contest.mallory.1);
+        let (token, code) = shop.code(&contest.ann.0, &contest.ann.1, ContactType::Phone).await;
+        let moving = shop.database.hold(&format!(
+            "update customer set phone = '+15559999999', phone_verified = true where id = '{id}';
+             insert into cr_proof (customer_id, channel, value, proven_at) values ('{id}', 'phone', '+15559999999', '2026-01-02T03:04:05.678Z');
+             update provider_identity set entity_id = '+15559999999' where entity_id = '{PHONE}'"
+        )).await;
+        let moved = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            moving.commit().await;
+        };
+        let (proven, ()) = tokio::join!(verify_otp::run(&shop.app, guess(&token, &code, Some(&contest.ann.0))), moved);
+        proven.unwrap();
+        let row = json!({"email": "mallory@shop.test", "phone": "+15559999999", "phone_verified": true, "is_deleted": 0});
+        assert_eq!(contest.mallory_row().await, row);
+        let owner = shop.value("select auth_identity_id from provider_identity where entity_id = '+15559999999'").await;
+        assert_eq!(owner, contest.mallory.0.auth_identity_id.as_str());
     }
 
     async fn a_number_that_only_stands_in_a_column_is_left_there(database: TestDatabase) {

@@ -252,6 +252,22 @@ pub async fn update_entity_id(tx: &mut Tx, id: &str, entity_id: &str, now: Times
     Ok(())
 }
 
+const DELETE_AS_SEEN: &str = "delete from provider_identity where id = $1 and entity_id = $2";
+
+/// Removes a credential, if it is still that of the contact that it was read with; false when it has moved on or is gone.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn delete_as_seen(tx: &mut Tx, seen: &ProviderIdentity) -> Result<bool, DbError> {
+    let deleted = on!(tx, connection => sqlx::query(DELETE_AS_SEEN)
+        .bind(&seen.id)
+        .bind(&seen.entity_id)
+        .execute(connection)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(deleted > 0)
+}
+
 const DELETE: &str = "delete from provider_identity where id = $1";
 
 /// Deletes one credential for good.

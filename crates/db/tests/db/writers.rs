@@ -166,3 +166,23 @@ fn what_outlives_its_runtime_is_let_go_of_in_peace() {
     outlive_the_runtime(TestDatabase::sqlite());
     outlive_the_runtime(TestDatabase::postgres());
 }
+
+/// A server that is restarted, or an administrator who ends connections, costs each connection one request and no more.
+#[test]
+fn a_connection_that_the_server_ended_is_lent_to_nobody_else() {
+    cr_testkit::run(async {
+        let test = TestDatabase::postgres().await;
+        let database = test.connect().await;
+        write(&database, 1).await.commit().await.unwrap();
+        test.sql(
+            "select pg_terminate_backend(pid) from pg_stat_activity \
+             where datname = current_database() and pid <> pg_backend_pid()",
+        )
+        .await;
+        let mut tx = database.read().await.unwrap();
+        let first = cr_state::find(&mut tx, &key(1)).await;
+        drop(tx);
+        assert!(first.is_err(), "the connection that rested was not the one in use");
+        assert!(is_seen(&database, 1).await);
+    });
+}

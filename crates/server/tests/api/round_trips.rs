@@ -30,7 +30,7 @@ const COSTS: [(&str, usize, usize, &str); 19] = [
     ("register", 8, 8, "it is counted and committed before the hash; then identity and credential"),
     ("POST /store/customers", 10, 12, "who has the contacts, the customer, the identity; on PostgreSQL their locks"),
     ("otp/send, own", 17, 17, "identity, account, ten counters seen or taken, the code, the message"),
-    ("otp/send, own, too soon", 6, 7, "identity, account, two counters, the code; on PostgreSQL a rollback"),
+    ("otp/send, own, too soon", 7, 7, "identity, account, two counters, the code; what it says must be durable"),
     ("otp/verify, wrong", 4, 4, "the guess is counted for its code and its subject, and committed"),
     ("otp/verify, own", 18, 21, "the guess is counted and committed; then the contact is proven, and a login"),
     ("login from a new address", 9, 9, "as a login, and the address is remembered"),

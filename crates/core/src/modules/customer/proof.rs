@@ -269,7 +269,7 @@ pub async fn release_unclaimed(cx: &mut Ctx, own: &CustomerId, contact: ContactT
         match auth_identity::lock(&mut cx.tx, &held.identity.id).await? {
             Some(identity) if identity.is_claimed() && !held.is_deleted => return Err(taken(contact)),
             Some(identity) if !identity.is_claimed() => auth_identity::delete(&mut cx.tx, &identity.id).await?,
-            _ => provider_identity::delete(&mut cx.tx, &held.id).await?,
+            _ => drop(provider_identity::delete_as_seen(&mut cx.tx, &held).await?),
         }
     }
     Ok(())
@@ -282,15 +282,12 @@ async fn take_credential(
     contact: ContactType,
     value: &str,
 ) -> Result<(), Error> {
-    let Some(identity) = auth_identity::lock(&mut cx.tx, &held.identity.id).await? else {
-        // A soft-deleted identity holds the contact by the unique index alone.
-        provider_identity::delete(&mut cx.tx, &held.id).await?;
+    let identity = auth_identity::lock(&mut cx.tx, &held.identity.id).await?;
+    let Some(identity) = identity.filter(|_| !held.is_deleted) else {
+        // What is soft-deleted holds the contact by the unique index alone.
+        provider_identity::delete_as_seen(&mut cx.tx, held).await?;
         return Ok(());
     };
-    if held.is_deleted {
-        provider_identity::delete(&mut cx.tx, &held.id).await?;
-        return Ok(());
-    }
     if identity.is_shared() {
         return Err(taken(contact));
     }
@@ -303,7 +300,10 @@ async fn take_credential(
     {
         return Err(taken(contact));
     }
-    provider_identity::delete(&mut cx.tx, &held.id).await?;
+    if !provider_identity::delete_as_seen(&mut cx.tx, held).await? {
+        // Until the holder was locked, they moved it to another contact: that one is theirs.
+        return Ok(());
+    }
     if provider_identity::list_of_identity(&mut cx.tx, &identity.id).await?.is_empty() {
         auth_identity::delete(&mut cx.tx, &identity.id).await?;
     }

@@ -116,6 +116,20 @@ cr_testkit::both! {
         assert_eq!(test.rows("select id from auth_identity where id = 'authid_1'").await.len(), 1);
     }
 
+    async fn a_credential_that_moved_on_is_not_deleted_for_what_it_was(test: TestDatabase) {
+        let database = open(&test, CREDENTIALS).await;
+        let mut tx = begin(&database).await;
+        let seen = provider_identity::list_of_identity(&mut tx, &identity_id("authid_1")).await.unwrap();
+        let [first, second] = seen.as_slice() else { panic!("{seen:?}") };
+        provider_identity::update_entity_id(&mut tx, &first.id, "elsewhere@shop.test", after(1)).await.unwrap();
+        assert!(!provider_identity::delete_as_seen(&mut tx, first).await.unwrap());
+        assert!(provider_identity::delete_as_seen(&mut tx, second).await.unwrap());
+        assert!(!provider_identity::delete_as_seen(&mut tx, second).await.unwrap());
+        tx.commit().await.unwrap();
+        let left = test.rows("select id from provider_identity where auth_identity_id = 'authid_1'").await;
+        assert_eq!(left, [json!({ "id": first.id })]);
+    }
+
     async fn only_the_newest_reset_token_counts_and_only_once(test: TestDatabase) {
         let database = open(&test, "").await;
         let owner = identity_id("authid_1");
