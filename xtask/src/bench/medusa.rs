@@ -1,6 +1,7 @@
 //! A real Medusa 2.11.2: started, given a storefront's key, and measured beside our server on its own database.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -43,7 +44,7 @@ impl Medusa {
     /// # Errors
     /// When it does not start.
     pub(super) fn start(bench: &Bench, server: &Server) -> Result<Self> {
-        let mut held = Held::start(&bench.program("examples/serve-medusa"), &[SECRET], Some(server.url()))?;
+        let mut held = Held::start(Path::new(&bench.example("serve-medusa")?), &[SECRET], Some(server.url()))?;
         let url = held.line()?;
         Ok(Self {
             address: url.strip_prefix("http://").context("Medusa's address is no URL")?.parse()?,
