@@ -269,6 +269,7 @@ pub async fn release_unclaimed(cx: &mut Ctx, own: &CustomerId, contact: ContactT
         match auth_identity::lock(&mut cx.tx, &held.identity.id).await? {
             Some(identity) if identity.is_claimed() && !held.is_deleted => return Err(taken(contact)),
             Some(identity) if !identity.is_claimed() => auth_identity::delete(&mut cx.tx, &identity.id).await?,
+            // One that has moved on meanwhile is in nobody's way any more.
             _ => drop(provider_identity::delete_as_seen(&mut cx.tx, &held).await?),
         }
     }
