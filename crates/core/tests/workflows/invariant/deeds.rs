@@ -178,7 +178,9 @@ impl World<'_> {
         let input = customer(&claims, Some(&email), Some(&phone));
         if let Ok(output) = create_customer::run(&self.shop.app, input).await {
             let id = CustomerId::from_stored(output.customer["id"].as_str().unwrap());
-            self.remember(&id);
+            let by_phone = self.shop.app.shared.options.registration_identifier == Identifier::Phone;
+            let (channel, value) = if by_phone { (ContactType::Phone, phone) } else { (ContactType::Email, email) };
+            self.remember(&id, channel, &value);
             self.people[person].id = Some(id);
         }
     }

@@ -111,8 +111,16 @@ impl<'a> World<'a> {
         (!found.is_deletion_active).then_some((claims, found.customer.id))
     }
 
-    /// Remembers an account that came about.
-    pub(super) fn remember(&mut self, id: &CustomerId) {
+    /// Remembers an account that came about from a registration of `value`. A reset of the password may have been asked for before: that
+    /// letter was about nobody yet, and is about this account now.
+    pub(super) fn remember(&mut self, id: &CustomerId, contact: ContactType, value: &str) {
+        let value = Self::folded(contact, value);
+        for letter in &mut self.letters {
+            let to = Self::folded(letter.contact, &letter.payload.to);
+            if !self.accounts.contains(&letter.about) && (letter.contact, &to) == (contact, &value) {
+                letter.about = id.clone();
+            }
+        }
         self.accounts.push(id.clone());
     }
 
