@@ -107,6 +107,12 @@ impl Worker {
                 Some(ended) = events.join_next(), if !events.is_empty() => note_panic(ended),
                 () = tokio::time::sleep(pause) => {}
             }
+            // Whatever has ended by now makes room for one claim, not for one each.
+            for lane in [&mut messages, &mut events] {
+                while let Some(ended) = lane.try_join_next() {
+                    note_panic(ended);
+                }
+            }
         }
         for mut lane in [messages, events] {
             while let Some(ended) = lane.join_next().await {
@@ -153,17 +159,18 @@ impl Inner {
             let mut tx = self.app.db.read().await?;
             cr_outbox::find_next_due(&mut tx).await?
         };
-        if next_due.is_none_or(|moment| moment > self.now()) {
+        let now = self.now();
+        let is_worth_it = |(lane, free): &(Lane, usize)| *free > 0 && next_due.of(*lane).is_some_and(|due| due <= now);
+        let mut wanted = [Lane::Messages, Lane::Events].into_iter().zip(free).filter(is_worth_it).peekable();
+        if wanted.peek().is_none() {
             return Ok(Vec::new());
         }
         let mut tx = self.app.db.begin().await?;
         let now = self.now();
         let mut claimed = Vec::new();
-        for (lane, free) in [Lane::Messages, Lane::Events].into_iter().zip(free) {
+        for (lane, free) in wanted {
             let limit = i64::try_from(free).unwrap_or(1);
-            if limit > 0 {
-                claimed.extend(cr_outbox::claim(&mut tx, now, now.plus_seconds(LEASE_SECONDS), lane, limit).await?);
-            }
+            claimed.extend(cr_outbox::claim(&mut tx, now, now.plus_seconds(LEASE_SECONDS), lane, limit).await?);
         }
         self.app.shared.pass("claim-messages");
         tx.commit().await?;
@@ -175,7 +182,7 @@ impl Inner {
     async fn pause(&self) -> Duration {
         let next_due = async {
             let mut tx = self.app.db.read().await?;
-            cr_outbox::find_next_due(&mut tx).await
+            cr_outbox::find_next_due(&mut tx).await.map(cr_outbox::NextDue::first)
         };
         // A failure here is the next look's to report.
         let Ok(Some(moment)) = next_due.await else { return POLL };

@@ -62,6 +62,7 @@ files![
     (6, "lookups", "0006_lookups"),
     (7, "erasure", "0007_erasure"),
     (8, "lists", "0008_lists"),
+    (9, "lanes", "0009_lanes"),
 ];
 
 /// The migrations for one of the databases, checksummed. Its lock is off: we hold one of our own around more than this.

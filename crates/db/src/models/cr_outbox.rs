@@ -1,7 +1,7 @@
 //! `cr_outbox`: messages that wait for delivery, and what became of them.
 //!
 //! A row is `pending` until a worker claims it, `sending` while that worker's lease holds, then `delivered` or `dead`. While
-//! it is leased, `next_attempt_at` is the lease's end, so that one index finds all that is due.
+//! it is leased, `next_attempt_at` is the lease's end, so that one index a lane finds all that is due.
 //! Claiming counts an attempt, and settling names the attempt it settles: a worker that was too slow, so that another
 //! claimed the row meanwhile, changes nothing. What may be retried and when is the caller's.
 
@@ -13,7 +13,7 @@ use cr_types::timestamp::Timestamp;
 use crate::error::DbError;
 use crate::row::Columns;
 use crate::stamp::Stamp;
-use crate::tx::{Tx, on};
+use crate::tx::{Handle, Tx, on};
 
 /// A message to be written; `payload` is sealed already.
 pub struct NewOutboxMessage<'a> {
@@ -173,36 +173,29 @@ pub async fn insert(tx: &mut Tx, message: &NewOutboxMessage<'_>) -> Result<bool,
     Ok(written == 1)
 }
 
+/// What a worker takes of one lane: which channels that is, and how rows are held. Each lane has an index of its own, so that nobody
+/// who looks for the one goes through what waits in the other.
+macro_rules! claim {
+    ($channels:literal, $lock:literal) => {
+        concat!(
+            "with due as materialized (select id from cr_outbox where status in ('pending', 'sending') and ",
+            $channels,
+            " and next_attempt_at <= $1 order by next_attempt_at, id limit $3",
+            $lock,
+            ") update cr_outbox \
+             set status = 'sending', attempts = attempts + 1, next_attempt_at = $2, lease_until = $2, updated_at = $1 \
+             where id in (select id from due) \
+             returning id, channel, payload, template, trigger_type, receiver_id, idempotency_key, \
+             cast(attempts as bigint) as attempts, expires_at, created_at"
+        )
+    };
+}
 /// SQLite: the transaction is the only writer, so nobody else can hold these rows.
-const CLAIM_SQLITE: &str = "
-with due as materialized (
-  select id
-  from cr_outbox
-  where status in ('pending', 'sending') and next_attempt_at <= $1 and (channel = 'event') = $4
-  order by next_attempt_at, id
-  limit $3
-)
-update cr_outbox
-set status = 'sending', attempts = attempts + 1, next_attempt_at = $2, lease_until = $2, updated_at = $1
-where id in (select id from due)
-returning id, channel, payload, template, trigger_type, receiver_id, idempotency_key,
-          cast(attempts as bigint) as attempts, expires_at, created_at";
-
+const CLAIM_MESSAGES_SQLITE: &str = claim!("channel <> 'event'", "");
+const CLAIM_EVENTS_SQLITE: &str = claim!("channel = 'event'", "");
 /// PostgreSQL: rows that another worker is claiming at this moment are passed over.
-const CLAIM_POSTGRES: &str = "
-with due as materialized (
-  select id
-  from cr_outbox
-  where status in ('pending', 'sending') and next_attempt_at <= $1 and (channel = 'event') = $4
-  order by next_attempt_at, id
-  limit $3
-  for update skip locked
-)
-update cr_outbox
-set status = 'sending', attempts = attempts + 1, next_attempt_at = $2, lease_until = $2, updated_at = $1
-where id in (select id from due)
-returning id, channel, payload, template, trigger_type, receiver_id, idempotency_key,
-          cast(attempts as bigint) as attempts, expires_at, created_at";
+const CLAIM_MESSAGES_POSTGRES: &str = claim!("channel <> 'event'", " for update skip locked");
+const CLAIM_EVENTS_POSTGRES: &str = claim!("channel = 'event'", " for update skip locked");
 
 /// Takes up to `limit` due rows of a lane under a lease until `lease_until`, the longest due first, and counts an attempt on
 /// each. Due are also those whose worker let its lease run out.
@@ -216,44 +209,60 @@ pub async fn claim(
     lane: Lane,
     limit: i64,
 ) -> Result<Vec<ClaimedMessage>, DbError> {
-    match tx.handle() {
-        crate::tx::Handle::Sqlite(connection) => sqlx::query(CLAIM_SQLITE)
-            .bind(Stamp(now))
-            .bind(Stamp(lease_until))
-            .bind(limit)
-            .bind(lane == Lane::Events)
-            .fetch_all(connection)
-            .await?
-            .iter()
-            .map(ClaimedMessage::from_row)
-            .collect(),
-        crate::tx::Handle::Postgres(connection) => sqlx::query(CLAIM_POSTGRES)
-            .bind(Stamp(now))
-            .bind(Stamp(lease_until))
-            .bind(limit)
-            .bind(lane == Lane::Events)
-            .fetch_all(connection)
-            .await?
-            .iter()
-            .map(ClaimedMessage::from_row)
-            .collect(),
+    let sql = match (tx.handle(), lane) {
+        (Handle::Sqlite(_), Lane::Messages) => CLAIM_MESSAGES_SQLITE,
+        (Handle::Sqlite(_), Lane::Events) => CLAIM_EVENTS_SQLITE,
+        (Handle::Postgres(_), Lane::Messages) => CLAIM_MESSAGES_POSTGRES,
+        (Handle::Postgres(_), Lane::Events) => CLAIM_EVENTS_POSTGRES,
+    };
+    on!(tx, connection => sqlx::query(sql)
+        .bind(Stamp(now))
+        .bind(Stamp(lease_until))
+        .bind(limit)
+        .fetch_all(connection)
+        .await?
+        .iter()
+        .map(ClaimedMessage::from_row)
+        .collect())
+}
+
+/// When a lane has something to do next; `None` for one that is empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NextDue {
+    /// Of messages.
+    pub messages: Option<Timestamp>,
+    /// Of events.
+    pub events: Option<Timestamp>,
+}
+
+impl NextDue {
+    /// Of a lane.
+    pub fn of(self, lane: Lane) -> Option<Timestamp> {
+        match lane {
+            Lane::Messages => self.messages,
+            Lane::Events => self.events,
+        }
+    }
+
+    /// Of either.
+    pub fn first(self) -> Option<Timestamp> {
+        self.messages.into_iter().chain(self.events).min()
     }
 }
 
 const NEXT_DUE: &str = "
-select min(next_attempt_at) as next_due
-from cr_outbox
-where status in ('pending', 'sending')";
+select
+  (select min(next_attempt_at) from cr_outbox where status in ('pending', 'sending') and channel <> 'event') as messages,
+  (select min(next_attempt_at) from cr_outbox where status in ('pending', 'sending') and channel = 'event') as events";
 
-/// When the next message comes due, or a lease runs out; `None` with an empty queue. Needs no lock, so that an idle
-/// worker's look takes nobody's turn to write.
+/// When the next message comes due, or a lease runs out. Needs no lock, so that an idle worker's look takes nobody's turn to write.
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn find_next_due(tx: &mut Tx) -> Result<Option<Timestamp>, DbError> {
+pub async fn find_next_due(tx: &mut Tx) -> Result<NextDue, DbError> {
     on!(tx, connection => {
         let row = sqlx::query(NEXT_DUE).fetch_one(connection).await?;
-        row.optional_time("next_due")
+        Ok(NextDue { messages: row.optional_time("messages")?, events: row.optional_time("events")? })
     })
 }
 

@@ -44,7 +44,7 @@ async fn claim(db: &Database, now: Timestamp, limit: i64) -> Vec<ClaimedMessage>
 /// When the next row is due.
 async fn next_due(db: &Database) -> Option<Timestamp> {
     let mut tx = db.read().await.unwrap();
-    cr_outbox::find_next_due(&mut tx).await.unwrap()
+    cr_outbox::find_next_due(&mut tx).await.unwrap().first()
 }
 
 both! {

@@ -1,7 +1,7 @@
 //! `cr_outbox`: what a message becomes.
 
 use cr_db::Tx;
-use cr_db::models::cr_outbox::{self, NewOutboxMessage, OutboxSummary};
+use cr_db::models::cr_outbox::{self, Lane, NewOutboxMessage, NextDue, OutboxSummary};
 use cr_types::timestamp::Timestamp;
 use serde_json::json;
 
@@ -27,7 +27,7 @@ async fn enqueue(tx: &mut Tx, id: &str, moment: Timestamp) -> bool {
 /// Enqueues one and claims it.
 async fn claimed(tx: &mut Tx, id: &str) {
     assert!(enqueue(tx, id, now()).await);
-    assert_eq!(cr_outbox::claim(tx, now(), after(60), cr_outbox::Lane::Messages, 1).await.unwrap().len(), 1);
+    assert_eq!(cr_outbox::claim(tx, now(), after(60), Lane::Messages, 1).await.unwrap().len(), 1);
 }
 
 /// What settling changes.
@@ -58,7 +58,7 @@ cr_testkit::both! {
         }
         let mut ids = Vec::new();
         for (second, limit) in [(10, 2), (10, 9), (10, 9), (60, 9), (70, 9)] {
-            let mut batch = cr_outbox::claim(&mut tx, after(second), after(second + 60), cr_outbox::Lane::Messages, limit).await.unwrap();
+            let mut batch = cr_outbox::claim(&mut tx, after(second), after(second + 60), Lane::Messages, limit).await.unwrap();
             batch.sort_by(|left, right| left.id.cmp(&right.id));
             ids.push(batch.iter().map(|row| format!("{} {}", row.id, row.attempts)).collect::<Vec<_>>().join(", "));
         }
@@ -68,11 +68,12 @@ cr_testkit::both! {
     async fn the_next_due_moment_is_the_earliest_of_what_waits_or_is_leased(test: TestDatabase) {
         let database = open(&test, "").await;
         let mut tx = begin(&database).await;
-        assert_eq!(cr_outbox::find_next_due(&mut tx).await.unwrap(), None);
+        assert_eq!(cr_outbox::find_next_due(&mut tx).await.unwrap(), NextDue { messages: None, events: None });
         claimed(&mut tx, "msg_1").await;
-        assert_eq!(cr_outbox::find_next_due(&mut tx).await.unwrap(), Some(after(60)));
+        assert_eq!(cr_outbox::find_next_due(&mut tx).await.unwrap().messages, Some(after(60)));
         enqueue(&mut tx, "msg_2", after(5)).await;
-        assert_eq!(cr_outbox::find_next_due(&mut tx).await.unwrap(), Some(after(5)));
+        let due = cr_outbox::find_next_due(&mut tx).await.unwrap();
+        assert_eq!((due.of(Lane::Messages), due.of(Lane::Events), due.first()), (Some(after(5)), None, Some(after(5))));
     }
 
     async fn a_delivered_message_loses_its_payload(test: TestDatabase) {
@@ -164,7 +165,7 @@ cr_testkit::both! {
             now: after(2),
         };
         cr_outbox::insert(&mut tx, &event).await.unwrap();
-        let lanes = [cr_outbox::Lane::Messages, cr_outbox::Lane::Events];
+        let lanes = [Lane::Messages, Lane::Events];
         for (lane, count) in lanes.into_iter().zip([0, 1]) {
             assert_eq!(cr_outbox::claim(&mut tx, after(2), after(60), lane, 9).await.unwrap().len(), count);
         }
@@ -176,6 +177,6 @@ cr_testkit::both! {
         for (id, count) in [(Some("msg_1"), 0), (Some("evt_2"), 0), (Some("evt_1"), 1), (None, 0)] {
             assert_eq!(cr_outbox::revive(&mut tx, id, after(4)).await.unwrap(), count, "{id:?}");
         }
-        assert_eq!(cr_outbox::claim(&mut tx, after(4), after(60), cr_outbox::Lane::Events, 9).await.unwrap()[0].attempts, 1);
+        assert_eq!(cr_outbox::claim(&mut tx, after(4), after(60), Lane::Events, 9).await.unwrap()[0].attempts, 1);
     }
 }
