@@ -16,6 +16,7 @@ pub mod cr_state;
 pub mod customer;
 pub mod customer_address;
 pub mod customer_group_customer;
+pub mod customer_session;
 pub mod medusa_tables;
 pub mod otp_verification;
 pub mod provider_identity;

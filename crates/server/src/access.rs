@@ -27,9 +27,20 @@ impl Access for DatabaseAccess {
                 Err(error) if error.kind == ErrorKind::Unauthenticated => return Ok(LiveCustomer::Gone),
                 other => other?,
             };
-            let session = Box::new(found);
-            let live = if session.is_deletion_active { LiveCustomer::DeletionPending } else { LiveCustomer::Live };
-            Ok(live(session))
+            Ok(LiveCustomer::from(found))
+        })
+    }
+
+    fn live_customer_with_key<'a>(
+        &'a self,
+        claims: &'a AuthClaims,
+        token: &'a str,
+    ) -> Answer<'a, Option<LiveCustomer>> {
+        Box::pin(async move {
+            let now = self.0.shared.env.clock.now();
+            let mut tx = self.0.db.read().await?;
+            let (is_in_force, found) = session::live_customer_with_key(&mut tx, claims, token, now).await?;
+            Ok(is_in_force.then(|| found.map_or(LiveCustomer::Gone, LiveCustomer::from)))
         })
     }
 

@@ -24,7 +24,7 @@ use serde_json::{Map, Value};
 use crate::call::Call;
 use crate::gateway::{self, Gateway};
 use crate::json;
-use crate::middlewares::{authenticate, cors, etag, publishable_key, request_id, request_log};
+use crate::middlewares::{authenticate, cors, etag, request_id, request_log};
 use crate::respond::{self, Reply, ReplyBody};
 use crate::routes::{Found, Gate, Namespace};
 use crate::state::ServerState;
@@ -163,10 +163,7 @@ async fn answer(
     };
     match call.route {
         Some(route) => {
-            if route.namespace == Namespace::Store {
-                publishable_key::check(&call).await?;
-            }
-            let auth = authenticate::authorize(&call, route.gate).await?;
+            let auth = authenticate::authorize(&call, route.namespace, route.gate).await?;
             caught(route.handler, Call { auth, ..call }).await
         }
         None => unknown(&call).await,
@@ -186,20 +183,14 @@ fn preflight(state: &ServerState, method: &Method, path: &str, headers: &HeaderM
 /// # Errors
 /// Always, but for that list.
 async fn unknown(call: &Call) -> Result<Reply, Error> {
-    match Namespace::of(&call.path) {
-        Namespace::Store => {
-            publishable_key::check(call).await?;
-            let guarded =
-                call.path.get(..GUARDED_PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(GUARDED_PREFIX));
-            if guarded {
-                authenticate::authorize(call, Gate::Customer).await?;
-            }
-        }
-        Namespace::Admin => {
-            authenticate::authorize(call, Gate::Admin).await?;
-        }
-        Namespace::Auth | Namespace::None => {}
-    }
+    let namespace = Namespace::of(&call.path);
+    let is_guarded = || call.path.get(..GUARDED_PREFIX.len()).is_some_and(|it| it.eq_ignore_ascii_case(GUARDED_PREFIX));
+    let gate = match namespace {
+        Namespace::Store if is_guarded() => Gate::Customer,
+        Namespace::Admin => Gate::Admin,
+        Namespace::Store | Namespace::Auth | Namespace::None => Gate::Public,
+    };
+    authenticate::authorize(call, namespace, gate).await?;
     let methods = call.state.http.routes.methods(&call.path);
     if call.method == Method::OPTIONS && !methods.is_empty() {
         let list = methods.join(",");

@@ -30,7 +30,7 @@ use tokio_util::task::TaskTracker;
 use crate::call::Call;
 use crate::client_address::Origin;
 use crate::json;
-use crate::middlewares::{authenticate, cors, publishable_key, same_site};
+use crate::middlewares::{authenticate, cors, same_site};
 use crate::respond::Reply;
 use crate::routes::{Found, Gate, Namespace, OWNED_PROVIDERS};
 use crate::session;
@@ -291,8 +291,7 @@ impl Credentials {
 async fn judge(state: &ServerState, call: &Call) -> Result<Credentials, Error> {
     let namespace = path::namespace(&call.path);
     if namespace == Namespace::Store {
-        publishable_key::check(call).await?;
-        return match authenticate::authorize(call, Gate::OptionalCustomer).await? {
+        return match authenticate::authorize(call, namespace, Gate::OptionalCustomer).await? {
             Some(auth) if auth.from_session => Ok(Credentials::Session(Box::new(auth.claims))),
             Some(_) => Ok(Credentials::AsTheyCame),
             None => match bearer_claims(state, call) {

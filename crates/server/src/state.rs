@@ -1,4 +1,4 @@
-//! What every request can reach: the product, the HTTP settings, and the four questions that only the database answers.
+//! What every request can reach: the product, the HTTP settings, and the five questions that only the database answers.
 
 use std::pin::Pin;
 
@@ -91,6 +91,13 @@ pub trait Access: Send + Sync {
     /// When the database cannot be asked.
     fn live_customer<'a>(&'a self, claims: &'a AuthClaims) -> Answer<'a, LiveCustomer>;
 
+    /// Both questions in one: as [`Access::live_customer`], or `None` when the publishable key is none or revoked, whoever asks.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    fn live_customer_with_key<'a>(&'a self, claims: &'a AuthClaims, token: &'a str)
+    -> Answer<'a, Option<LiveCustomer>>;
+
     /// Whether the administrator of these claims may act now: lives, and the token's sessions were not ended. Called for claims of
     /// the actor type `user` whose `actor_id` is not empty, from a bearer token or a session alike.
     ///
@@ -108,4 +115,11 @@ pub enum LiveCustomer {
     Gone,
     /// Lives, but an account deletion is confirmed and not yet run.
     DeletionPending(Box<Session>),
+}
+
+impl From<Session> for LiveCustomer {
+    fn from(session: Session) -> Self {
+        let live = if session.is_deletion_active { Self::DeletionPending } else { Self::Live };
+        live(Box::new(session))
+    }
 }

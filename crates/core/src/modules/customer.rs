@@ -7,4 +7,5 @@ pub mod undo;
 pub mod verification;
 pub mod view;
 
-pub use cr_db::models::customer::{Customer, Session};
+pub use cr_db::models::customer::Customer;
+pub use cr_db::models::customer_session::Session;

@@ -35,8 +35,24 @@ impl fmt::Debug for ApiKey {
     }
 }
 
-const HAS_PUBLISHABLE: &str = "select id, token, salt, redacted, title, type, created_by from api_key \
-     where token = $1 and type = 'publishable' and deleted_at is null and (revoked_at is null or revoked_at > $2)";
+/// Whether `api_key k` is the publishable key with a token, and in force at a moment: the names of both parameters.
+macro_rules! is_publishable {
+    ($token:literal, $now:literal) => {
+        concat!(
+            "k.token = ",
+            $token,
+            " and k.type = 'publishable' and k.deleted_at is null and (k.revoked_at is null or k.revoked_at > ",
+            $now,
+            ")"
+        )
+    };
+}
+pub(crate) use is_publishable;
+
+const HAS_PUBLISHABLE: &str = concat!(
+    "select k.id, k.token, k.salt, k.redacted, k.title, k.type, k.created_by from api_key k where ",
+    is_publishable!("$1", "$2")
+);
 
 /// A publishable key that is in force.
 ///

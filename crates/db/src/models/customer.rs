@@ -1,6 +1,6 @@
 //! Medusa's `customer` with the two flags, always read together with the proofs that make a flag true.
 
-use cr_types::ids::{AuthIdentityId, CustomerId};
+use cr_types::ids::CustomerId;
 use cr_types::timestamp::Timestamp;
 use serde_json::Value;
 
@@ -10,19 +10,21 @@ use crate::stamp::Stamp;
 use crate::tx::{Handle, Tx, on};
 
 /// The columns that [`Customer`] reads, from `customer c` and the two proofs.
-macro_rules! columns {
+macro_rules! customer_columns {
     () => {
         "c.id, c.company_name, c.first_name, c.last_name, c.email, c.phone, c.has_account, c.metadata, c.email_verified, \
          c.phone_verified, c.created_at, c.updated_at, c.deleted_at, pe.value as email_proof, pp.value as phone_proof"
     };
 }
 /// The proofs of `customer c`.
-macro_rules! proofs {
+macro_rules! customer_proofs {
     () => {
         "left join cr_proof pe on pe.customer_id = c.id and pe.channel = 'email' \
          left join cr_proof pp on pp.customer_id = c.id and pp.channel = 'phone'"
     };
 }
+
+pub(crate) use {customer_columns, customer_proofs};
 
 /// One customer.
 #[derive(Clone, Debug, PartialEq)]
@@ -96,23 +98,13 @@ impl Customer {
     }
 }
 
-/// What a request made as a customer needs to know, in one row.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Session {
-    /// The customer.
-    pub customer: Customer,
-    /// The `app_metadata` of the identity that the token names; `None` when that identity is gone.
-    pub app_metadata: Option<Option<Value>>,
-    /// Whether an account deletion request is pending or confirmed.
-    pub is_deletion_active: bool,
-    /// When that deletion is due.
-    pub deletion_scheduled_at: Option<Timestamp>,
-    /// Whether there is anything in `customer_address` to read besides.
-    pub has_addresses: bool,
-}
-
-const FIND: &str =
-    concat!("select ", columns!(), " from customer c ", proofs!(), " where c.id = $1 and c.deleted_at is null");
+const FIND: &str = concat!(
+    "select ",
+    customer_columns!(),
+    " from customer c ",
+    customer_proofs!(),
+    " where c.id = $1 and c.deleted_at is null"
+);
 
 /// A live customer by id, guests too.
 ///
@@ -127,7 +119,8 @@ pub async fn find(tx: &mut Tx, id: &CustomerId) -> Result<Option<Customer>, DbEr
         .transpose())
 }
 
-const FIND_EVEN_DELETED: &str = concat!("select ", columns!(), " from customer c ", proofs!(), " where c.id = $1");
+const FIND_EVEN_DELETED: &str =
+    concat!("select ", customer_columns!(), " from customer c ", customer_proofs!(), " where c.id = $1");
 
 /// A customer by id, also one that was soft-deleted.
 ///
@@ -142,57 +135,11 @@ pub async fn find_even_deleted(tx: &mut Tx, id: &CustomerId) -> Result<Option<Cu
         .transpose())
 }
 
-const FIND_SESSION: &str = concat!(
-    "select ",
-    columns!(),
-    ", a.id as identity_id, a.app_metadata, d.id as deletion_id, d.deletion_scheduled_at, \
-     exists (select 1 from customer_address l where l.customer_id = c.id and l.deleted_at is null) as has_addresses \
-     from customer c ",
-    proofs!(),
-    " left join auth_identity a on a.id = $2 and a.deleted_at is null \
-     left join account_deletion_request d on d.customer_id = c.id and d.status in ('pending', 'confirmed') \
-     and d.deleted_at is null \
-     where c.id = $1 and c.deleted_at is null"
-);
-
-/// The customer that a token names, with the identity that the token names and the active deletion request: one
-/// statement a guarded request.
-///
-/// # Errors
-/// When the statement fails.
-pub async fn find_session(tx: &mut Tx, id: &CustomerId, identity: &AuthIdentityId) -> Result<Option<Session>, DbError> {
-    on!(tx, connection => sqlx::query(FIND_SESSION)
-        .bind(id.as_str())
-        .bind(identity.as_str())
-        .fetch_optional(connection)
-        .await?
-        .map(|row| session_from_row(&row))
-        .transpose())
-}
-
-/// A customer with the columns joined to it; a null id means that there is no such row.
-///
-/// # Errors
-/// When a column has another type.
-fn session_from_row(row: &impl Columns) -> Result<Session, DbError> {
-    let app_metadata = match row.optional_text("identity_id")? {
-        Some(_) => Some(row.optional_json("app_metadata")?),
-        None => None,
-    };
-    Ok(Session {
-        customer: Customer::from_row(row)?,
-        app_metadata,
-        is_deletion_active: row.optional_text("deletion_id")?.is_some(),
-        deletion_scheduled_at: row.optional_time("deletion_scheduled_at")?,
-        has_addresses: row.boolean("has_addresses")?,
-    })
-}
-
 const LIST_ACCOUNTS_BY_EMAIL: &str = concat!(
     "select ",
-    columns!(),
+    customer_columns!(),
     " from customer c ",
-    proofs!(),
+    customer_proofs!(),
     " where lower(c.email) = $1 and c.has_account and c.deleted_at is null order by c.created_at, c.id limit 20"
 );
 
@@ -214,9 +161,9 @@ pub async fn list_accounts_by_email(tx: &mut Tx, folded: &str) -> Result<Vec<Cus
 /// somebody runs `analyze`.
 const LIST_ACCOUNTS_BY_PHONE: &str = concat!(
     "select ",
-    columns!(),
+    customer_columns!(),
     " from customer c ",
-    proofs!(),
+    customer_proofs!(),
     " where c.phone in ($1, $2) and c.has_account and (c.deleted_at is null) = true order by c.created_at, c.id limit 20"
 );
 

@@ -11,6 +11,7 @@ use http::header;
 use serde_json::Map;
 
 use crate::call::{AuthContext, Call};
+use crate::middlewares::publishable_key::PublishableKey;
 use crate::middlewares::same_site;
 use crate::routes::{Gate, Namespace};
 use crate::session;
@@ -21,25 +22,34 @@ const API_KEY: &str = "api-key";
 /// What Medusa 2.21 answers to a token whose second factor is outstanding.
 const MFA_OUTSTANDING: &str = "MFA verification is required to complete this request";
 
-/// Lets a caller through the gate.
+/// Lets a caller through the gate. Below `/store` with a good publishable key alone, which is judged first, and looked up in one
+/// statement with the customer where the gate asks for one. `namespace` is the path's.
 ///
 /// # Errors
-/// 401 for whoever may not pass; 403 `account_deletion_pending` for a customer who is about to be deleted, and for a
+/// As [`PublishableKey`]; 401 for whoever may not pass; 403 `account_deletion_pending` for a customer who is about to be deleted, and for a
 /// write with a session cookie from a foreign page; what the database says when it cannot be asked.
-pub async fn authorize(call: &Call, gate: Gate) -> Result<Option<AuthContext>, Error> {
-    let auth = match gate {
+pub async fn authorize(call: &Call, namespace: Namespace, gate: Gate) -> Result<Option<AuthContext>, Error> {
+    let mut key = PublishableKey::of(call, namespace)?;
+    if !matches!(gate, Gate::OptionalCustomer | Gate::Registrant | Gate::Customer) {
+        key.check().await?;
+    }
+    let found = match gate {
         Gate::Public => return Ok(None),
-        Gate::OptionalCustomer => return optional_customer(call).await,
-        Gate::Registrant => registrant(call).await?,
-        Gate::Customer => customer(call).await?,
-        Gate::Admin => admin(call).await?,
+        Gate::OptionalCustomer => optional_customer(call, &mut key).await,
+        Gate::Registrant => registrant(call, &mut key).await,
+        Gate::Customer => customer(call, &mut key).await,
+        Gate::Admin => admin(call).await,
         Gate::BearerIdentity => {
-            from_bearer(call).filter(|auth| !auth.claims.auth_identity_id.is_empty() || has_actor(auth))
+            Ok(from_bearer(call).filter(|auth| !auth.claims.auth_identity_id.is_empty() || has_actor(auth)))
         }
-        Gate::BearerActor => from_bearer(call).filter(has_actor),
-        Gate::Session => from_session(call),
+        Gate::BearerActor => Ok(from_bearer(call).filter(has_actor)),
+        Gate::Session => Ok(from_session(call)),
     };
-    let auth = auth.ok_or_else(Error::unauthenticated)?;
+    // Whoever was refused, or let in, without being looked up.
+    key.check().await?;
+    let Some(auth) = found? else {
+        return if gate == Gate::OptionalCustomer { Ok(None) } else { Err(Error::unauthenticated()) };
+    };
     refuse_cross_site(call, &auth)?;
     Ok(Some(auth))
 }
@@ -64,9 +74,9 @@ pub async fn is_live_user(state: &ServerState, claims: &AuthClaims) -> Result<bo
 ///
 /// # Errors
 /// 403 while a deletion is pending, but on the routes that end it; 401 when the second factor is outstanding.
-async fn customer(call: &Call) -> Result<Option<AuthContext>, Error> {
+async fn customer(call: &Call, key: &mut PublishableKey<'_>) -> Result<Option<AuthContext>, Error> {
     let Some(auth) = session_or_bearer(call, CUSTOMER, has_actor) else { return Ok(None) };
-    live_or_bearer(call, auth, has_actor).await
+    live_or_bearer(call, key, auth, has_actor).await
 }
 
 /// The caller if the account lives. A session that is over does not hide a good bearer token: only a valid one wins.
@@ -75,17 +85,18 @@ async fn customer(call: &Call) -> Result<Option<AuthContext>, Error> {
 /// As [`customer`].
 async fn live_or_bearer(
     call: &Call,
+    key: &mut PublishableKey<'_>,
     auth: AuthContext,
     is_enough: fn(&AuthContext) -> bool,
 ) -> Result<Option<AuthContext>, Error> {
     let from_session = auth.from_session;
-    let live = check_live(call, auth).await?;
+    let live = check_live(call, key, auth).await?;
     if live.is_some() || !from_session {
         return Ok(live);
     }
     let fits = |auth: &AuthContext| auth.claims.actor_type == CUSTOMER && is_enough(auth);
     match from_bearer(call).filter(fits) {
-        Some(auth) if has_actor(&auth) => check_live(call, auth).await,
+        Some(auth) if has_actor(&auth) => check_live(call, key, auth).await,
         Some(auth) => Ok(Some(auth).filter(|auth| !auth.claims.auth_identity_id.is_empty())),
         None => Ok(None),
     }
@@ -95,27 +106,22 @@ async fn live_or_bearer(
 ///
 /// # Errors
 /// As [`customer`], where there is a customer already.
-async fn registrant(call: &Call) -> Result<Option<AuthContext>, Error> {
+async fn registrant(call: &Call, key: &mut PublishableKey<'_>) -> Result<Option<AuthContext>, Error> {
     let Some(auth) = session_or_bearer(call, CUSTOMER, |_| true) else { return Ok(None) };
     if !has_actor(&auth) {
         return Ok(Some(auth).filter(|auth| !auth.claims.auth_identity_id.is_empty()));
     }
-    live_or_bearer(call, auth, |_| true).await
+    live_or_bearer(call, key, auth, |_| true).await
 }
 
 /// Whoever [`registrant`] would let in, and otherwise nobody: a bad token is ignored here.
 ///
 /// # Errors
 /// 403 as [`customer`]: an account that is about to go must not use the shop by leaving its state untold.
-async fn optional_customer(call: &Call) -> Result<Option<AuthContext>, Error> {
-    match registrant(call).await {
-        Ok(Some(auth)) => {
-            refuse_cross_site(call, &auth)?;
-            Ok(Some(auth))
-        }
-        Ok(None) => Ok(None),
+async fn optional_customer(call: &Call, key: &mut PublishableKey<'_>) -> Result<Option<AuthContext>, Error> {
+    match registrant(call, key).await {
         Err(error) if error.kind == ErrorKind::Unauthenticated => Ok(None),
-        Err(error) => Err(error),
+        other => other,
     }
 }
 
@@ -141,9 +147,13 @@ async fn admin(call: &Call) -> Result<Option<AuthContext>, Error> {
 ///
 /// # Errors
 /// As [`customer`].
-async fn check_live(call: &Call, auth: AuthContext) -> Result<Option<AuthContext>, Error> {
+async fn check_live(
+    call: &Call,
+    key: &mut PublishableKey<'_>,
+    auth: AuthContext,
+) -> Result<Option<AuthContext>, Error> {
     refuse_outstanding_factor(&auth.claims)?;
-    match live_customer(&call.state, &auth.claims).await? {
+    match key.live_customer(&auth.claims).await? {
         LiveCustomer::Live(session) => Ok(Some(AuthContext { session: Some(session), ..auth })),
         LiveCustomer::Gone => Ok(None),
         LiveCustomer::DeletionPending(session) if call.route.is_some_and(|route| route.during_deletion) => {

@@ -1,8 +1,11 @@
 //! The publishable API key that everything below `/store` wants, where a Medusa made the database.
 
 use cr_core::error::Error;
+use cr_core::modules::auth::token::AuthClaims;
 
 use crate::call::Call;
+use crate::routes::Namespace;
+use crate::state::{Access, LiveCustomer};
 
 /// The header it comes in.
 pub const HEADER: &str = "x-publishable-api-key";
@@ -12,17 +15,46 @@ const MISSING: &str = "Publishable API key required in the request header: x-pub
 /// A key that is unknown, secret or revoked; same source.
 const REFUSED: &str = "A valid publishable key is required to proceed with the request";
 
-/// Lets a request through that brings a good key, or needs none.
-///
-/// # Errors
-/// `not_allowed` in Medusa's words; what the database says when it cannot be asked.
-pub async fn check(call: &Call) -> Result<(), Error> {
-    if !call.state.http.publishable_key_required {
-        return Ok(());
+/// The key of a request until somebody looks it up: by itself, or together with the customer who calls.
+pub struct PublishableKey<'a> {
+    access: &'a dyn Access,
+    /// `None`: none is wanted, or it was looked up and is good.
+    token: Option<&'a str>,
+}
+
+impl<'a> PublishableKey<'a> {
+    /// What a request brings, where its path wants one. `namespace` is the path's.
+    ///
+    /// # Errors
+    /// `not_allowed` in Medusa's words without one.
+    pub fn of(call: &'a Call, namespace: Namespace) -> Result<Self, Error> {
+        let http = &call.state.http;
+        let is_wanted = namespace == Namespace::Store && http.publishable_key_required;
+        let token = call.header(HEADER).filter(|token| !token.is_empty() && is_wanted);
+        if is_wanted && token.is_none() {
+            return Err(Error::not_allowed(MISSING));
+        }
+        Ok(Self { access: http.access.as_ref(), token })
     }
-    let token = call.header(HEADER).filter(|token| !token.is_empty()).ok_or_else(|| Error::not_allowed(MISSING))?;
-    if call.state.http.access.publishable_key(token).await? {
-        return Ok(());
+
+    /// Looks the key up, unless it was.
+    ///
+    /// # Errors
+    /// `not_allowed` in Medusa's words for one that is not good; what the database says when it cannot be asked.
+    pub async fn check(&mut self) -> Result<(), Error> {
+        match self.token.take() {
+            Some(token) if !self.access.publishable_key(token).await? => Err(Error::not_allowed(REFUSED)),
+            _ => Ok(()),
+        }
     }
-    Err(Error::not_allowed(REFUSED))
+
+    /// The customer of these claims, and in the same statement the key, unless it was looked up.
+    ///
+    /// # Errors
+    /// As [`PublishableKey::check`].
+    pub async fn live_customer(&mut self, claims: &AuthClaims) -> Result<LiveCustomer, Error> {
+        let Some(token) = self.token.take() else { return self.access.live_customer(claims).await };
+        let found = self.access.live_customer_with_key(claims, token).await?;
+        found.ok_or_else(|| Error::not_allowed(REFUSED))
+    }
 }

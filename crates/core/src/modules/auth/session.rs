@@ -2,9 +2,11 @@
 //! a customer's login the account is neither leaving nor unverified.
 
 use cr_db::Tx;
+use cr_db::models::api_key;
 use cr_db::models::auth_identity::{self, AuthIdentity};
 use cr_db::models::auth_mfa_factor;
-use cr_db::models::customer::{self, Customer, Session};
+use cr_db::models::customer::Customer;
+use cr_db::models::customer_session::{self, Session};
 use cr_db::models::user;
 use cr_types::ids::{AuthIdentityId, CustomerId};
 use cr_types::timestamp::Timestamp;
@@ -27,18 +29,51 @@ pub const USER: &str = "user";
 /// # Errors
 /// The guard's 401 when it does not; or when the statement fails.
 pub async fn live_customer(tx: &mut Tx, claims: &AuthClaims) -> Result<Session, Error> {
-    if claims.actor_type != CUSTOMER || claims.actor_id.is_empty() {
-        return Err(Error::unauthenticated());
-    }
-    let id = CustomerId::from_stored(claims.actor_id.clone());
-    let identity = AuthIdentityId::from_stored(claims.auth_identity_id.clone());
-    let session = customer::find_session(tx, &id, &identity).await?.filter(|session| session.customer.has_account);
-    let is_current = match &session {
-        Some(_) if claims.auth_identity_id.is_empty() => is_current_for_all(tx, &id, claims).await?,
-        Some(found) => is_current(found, claims),
-        None => false,
+    let (id, identity) = named(claims).ok_or_else(Error::unauthenticated)?;
+    let session = customer_session::find(tx, &id, &identity).await?;
+    let session = counting(tx, claims, session).await?;
+    session.ok_or_else(Error::unauthenticated)
+}
+
+/// The same in one statement with the question whether a publishable key is in force: the answer to that, and the customer, if the
+/// token counts.
+///
+/// # Errors
+/// When a statement fails.
+pub async fn live_customer_with_key(
+    tx: &mut Tx,
+    claims: &AuthClaims,
+    key: &str,
+    now: Timestamp,
+) -> Result<(bool, Option<Session>), Error> {
+    let found = match named(claims) {
+        Some((id, identity)) => customer_session::find_with_key(tx, &id, &identity, key, now).await?,
+        None => None,
     };
-    session.filter(|_| is_current).ok_or_else(Error::unauthenticated)
+    match found {
+        Some((session, true)) => Ok((true, counting(tx, claims, Some(session)).await?)),
+        Some((_, false)) => Ok((false, None)),
+        // Nobody's row came, so none that the key could be in.
+        None => Ok((api_key::find_publishable(tx, key, now).await?.is_some(), None)),
+    }
+}
+
+/// The customer and the identity that a token names; `None` for another actor's.
+fn named(claims: &AuthClaims) -> Option<(CustomerId, AuthIdentityId)> {
+    let is_customer = claims.actor_type == CUSTOMER && !claims.actor_id.is_empty();
+    let identity = || AuthIdentityId::from_stored(claims.auth_identity_id.clone());
+    is_customer.then(|| (CustomerId::from_stored(claims.actor_id.clone()), identity()))
+}
+
+/// What was found, if it is an account and the token counts for it.
+async fn counting(tx: &mut Tx, claims: &AuthClaims, found: Option<Session>) -> Result<Option<Session>, Error> {
+    let Some(session) = found.filter(|session| session.customer.has_account) else { return Ok(None) };
+    let is_current = if claims.auth_identity_id.is_empty() {
+        is_current_for_all(tx, &session.customer.id, claims).await?
+    } else {
+        is_current(&session, claims)
+    };
+    Ok(Some(session).filter(|_| is_current))
 }
 
 /// Whether every identity of the customer stands behind a token that names none. Medusa takes such tokens (2.11.2).

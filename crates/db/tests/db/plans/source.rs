@@ -1,4 +1,4 @@
-//! The statements of the models, read out of their source: constants made of literals, `concat!` and macros of the same file.
+//! The statements of the models, read out of their source: constants made of literals, `concat!` and macros, of the same file first.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,9 +20,14 @@ type Macros = BTreeMap<String, (Vec<String>, String)>;
 /// Every statement of every model.
 pub(crate) fn statements() -> Vec<Statement> {
     let mut found = Vec::new();
-    for file in files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/models")) {
+    let files = files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/models"));
+    let of_all: Macros = files.iter().flat_map(|file| macros(&fs::read_to_string(file).unwrap())).collect();
+    for file in files {
         let text = fs::read_to_string(&file).unwrap();
-        let macros = macros(&text);
+        let mut macros = macros(&text);
+        for (name, of_another) in &of_all {
+            macros.entry(name.clone()).or_insert_with(|| of_another.clone());
+        }
         let stem = file.file_stem().unwrap().to_string_lossy().into_owned();
         for part in text.split("\nconst ").skip(1) {
             let Some((name, rest)) = part.split_once(": &str =") else { continue };

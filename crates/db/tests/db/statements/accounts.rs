@@ -2,9 +2,11 @@
 
 use cr_db::DbError;
 use cr_db::models::account_deletion_request;
+use cr_db::models::api_key;
 use cr_db::models::cr_proof::{self, Proof};
 use cr_db::models::customer::{self, NewCustomer};
 use cr_db::models::customer_address;
+use cr_db::models::customer_session;
 use serde_json::json;
 
 use super::{after, begin, customer_id, identity_id, now, open};
@@ -38,21 +40,46 @@ cr_testkit::both! {
                     insert into auth_identity (id) values ('authid_2')"#).await;
         let mut tx = begin(&database).await;
         let id = customer_id("cus_1");
-        let with = customer::find_session(&mut tx, &id, &identity_id("authid_1")).await.unwrap().unwrap();
+        let with = customer_session::find(&mut tx, &id, &identity_id("authid_1")).await.unwrap().unwrap();
         assert_eq!(with.app_metadata, Some(Some(json!({"customer_id": "cus_1", "cr_not_before": 7}))));
         assert_eq!((with.is_deletion_active, with.deletion_scheduled_at), (false, None));
-        let null = customer::find_session(&mut tx, &id, &identity_id("authid_2")).await.unwrap().unwrap();
+        let null = customer_session::find(&mut tx, &id, &identity_id("authid_2")).await.unwrap().unwrap();
         assert_eq!(null.app_metadata, Some(None));
-        let gone = customer::find_session(&mut tx, &id, &identity_id("authid_3")).await.unwrap().unwrap();
+        let gone = customer_session::find(&mut tx, &id, &identity_id("authid_3")).await.unwrap().unwrap();
         assert_eq!(gone.app_metadata, None);
         drop(tx);
         test.sql("insert into account_deletion_request (id, customer_id, status, deletion_scheduled_at)
                   values ('adr_1', 'cus_1', 'confirmed', '2026-02-01T00:00:00.000Z')").await;
         let mut tx = begin(&database).await;
-        let leaving = customer::find_session(&mut tx, &id, &identity_id("authid_1")).await.unwrap().unwrap();
+        let leaving = customer_session::find(&mut tx, &id, &identity_id("authid_1")).await.unwrap().unwrap();
         assert!(leaving.is_deletion_active);
         assert_eq!(leaving.deletion_scheduled_at, Some("2026-02-01T00:00:00Z".parse().unwrap()));
-        assert_eq!(customer::find_session(&mut tx, &customer_id("cus_gone"), &identity_id("authid_1")).await.unwrap(), None);
+        assert_eq!(customer_session::find(&mut tx, &customer_id("cus_gone"), &identity_id("authid_1")).await.unwrap(), None);
+    }
+
+    /// A key that is another kind's, revoked or deleted is none; one that will be revoked later is one until then.
+    async fn a_session_comes_with_its_key(test: TestDatabase) {
+        let database = open(&test, CUSTOMERS).await;
+        test.sql("insert into auth_identity (id, app_metadata) values ('authid_1', '{\"customer_id\": \"cus_1\"}');
+                  insert into api_key (id, token, salt, redacted, title, type, created_by, revoked_at, deleted_at) values
+                  ('apk_1', 'pk_good', '', '', '', 'publishable', '', null, null),
+                  ('apk_2', 'pk_later', '', '', '', 'publishable', '', '2026-01-03T00:00:00.000Z', null),
+                  ('apk_3', 'pk_over', '', '', '', 'publishable', '', '2026-01-02T00:00:00.000Z', null),
+                  ('apk_4', 'pk_gone', '', '', '', 'publishable', '', null, '2026-01-01T00:00:00.000Z'),
+                  ('apk_5', 'sk_good', '', '', '', 'secret', '', null, null)").await;
+        let mut tx = begin(&database).await;
+        let (id, identity) = (customer_id("cus_1"), identity_id("authid_1"));
+        let alone = customer_session::find(&mut tx, &id, &identity).await.unwrap().unwrap();
+        for (key, is_good) in
+            [("pk_good", true), ("pk_later", true), ("pk_over", false), ("pk_gone", false), ("sk_good", false), ("", false)]
+        {
+            let found = customer_session::find_with_key(&mut tx, &id, &identity, key, now()).await.unwrap();
+            assert_eq!(found, Some((alone.clone(), is_good)), "{key}");
+            let by_itself = api_key::find_publishable(&mut tx, key, now()).await.unwrap();
+            assert_eq!(by_itself.is_some(), is_good, "{key}");
+        }
+        let nobody = customer_session::find_with_key(&mut tx, &customer_id("cus_gone"), &identity, "pk_good", now()).await;
+        assert_eq!(nobody.unwrap(), None);
     }
 
     async fn accounts_are_listed_by_contact_without_guests_and_deleted_ones(test: TestDatabase) {

@@ -97,6 +97,16 @@ impl Access for Known {
         })
     }
 
+    fn live_customer_with_key<'a>(
+        &'a self,
+        claims: &'a AuthClaims,
+        token: &'a str,
+    ) -> Answer<'a, Option<LiveCustomer>> {
+        Box::pin(async move {
+            if self.publishable_key(token).await? { self.live_customer(claims).await.map(Some) } else { Ok(None) }
+        })
+    }
+
     fn is_live_user<'a>(&'a self, claims: &'a AuthClaims) -> Answer<'a, bool> {
         Box::pin(async move { Ok(claims.actor_id != "user_gone") })
     }
