@@ -6,13 +6,13 @@
 pub mod channel_budget;
 
 use cr_db::Tx;
-use cr_db::models::cr_limit;
+use cr_db::models::cr_limit::{self, LimitRow, Taking};
 use cr_types::timestamp::Timestamp;
 
 use crate::ctx::Ctx;
 use crate::error::Error;
 use crate::keys::Keys;
-use crate::options::Limit;
+use crate::options::{Limit, Rate};
 
 /// Takes one from every rate of a limit. `Some(seconds)` when one of them is used up: how long until its window ends.
 ///
@@ -48,19 +48,68 @@ pub async fn take_or_refuse(
     }
 }
 
-/// Seconds to wait when a limit is used up already, without counting.
+/// What a limit counts for somebody.
+#[derive(Clone, Copy)]
+pub struct Counter<'a> {
+    /// The limit's name.
+    pub name: &'a str,
+    /// For whom.
+    pub subject: &'a str,
+    /// Its rates.
+    pub limit: &'a [Rate],
+}
+
+impl Counter<'_> {
+    /// The key of each rate.
+    fn keys(&self) -> impl Iterator<Item = (String, Rate)> {
+        self.limit.iter().map(|rate| (key(self.name, rate.seconds, self.subject), *rate))
+    }
+}
+
+/// Seconds to wait for each of some counters that is used up already, without counting: one statement.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn peek(tx: &mut Tx, counters: &[Counter<'_>], now: Timestamp) -> Result<Vec<Option<i64>>, Error> {
+    let keys: Vec<Vec<(String, Rate)>> = counters.iter().map(|counter| counter.keys().collect()).collect();
+    let all: Vec<&str> = keys.iter().flatten().map(|(key, _)| key.as_str()).collect();
+    let rows = if all.is_empty() { Vec::new() } else { cr_limit::list(tx, &all).await? };
+    let is_full =
+        |row: &LimitRow, key: &str, rate: Rate| row.key == key && row.resets_at > now && row.count >= rate.count;
+    let waiting = |rates: &Vec<(String, Rate)>| {
+        let full = rates.iter().find_map(|(key, rate)| rows.iter().find(|row| is_full(row, key, *rate)));
+        full.map(|row| row.resets_at.seconds_after(now).max(1))
+    };
+    Ok(keys.iter().map(waiting).collect())
+}
+
+/// Takes one from every rate of some counters, in their order and in one statement. When one is used up, which one, and how long
+/// until its window ends; then others were counted all the same, and the caller rolls back.
 ///
 /// # Errors
 /// When a statement fails.
-pub async fn peek(tx: &mut Tx, name: &str, subject: &str, limit: &Limit, now: Timestamp) -> Result<Option<i64>, Error> {
-    for rate in limit {
-        let key = key(name, rate.seconds, subject);
-        let rows = cr_limit::list(tx, [&key, &key, &key]).await?;
-        if let Some(row) = rows.iter().find(|row| row.resets_at > now && row.count >= rate.count) {
-            return Ok(Some(row.resets_at.seconds_after(now).max(1)));
+pub async fn take_all(tx: &mut Tx, counters: &[Counter<'_>], now: Timestamp) -> Result<Option<(usize, i64)>, Error> {
+    let mut keys: Vec<(usize, String, Rate)> = Vec::new();
+    for (place, counter) in counters.iter().enumerate() {
+        for (key, rate) in counter.keys() {
+            match keys.iter_mut().find(|(_, known, _)| *known == key) {
+                // Of two rates with one window the narrower one holds.
+                Some((_, _, known)) => known.count = known.count.min(rate.count),
+                None => keys.push((place, key, rate)),
+            }
         }
     }
-    Ok(None)
+    if keys.is_empty() {
+        return Ok(None);
+    }
+    let ends = |rate: &Rate| now.plus_seconds(rate.seconds);
+    let takings: Vec<Taking<'_>> =
+        keys.iter().map(|(_, key, rate)| Taking { key, most: rate.count, window_ends: ends(rate) }).collect();
+    let had_room = cr_limit::take_all(tx, &takings, now).await?;
+    match keys.iter().find(|(_, key, _)| !had_room.contains(key)) {
+        Some((place, key, _)) => Ok(Some((*place, wait(tx, key, now).await?))),
+        None => Ok(None),
+    }
 }
 
 /// Gives back what [`take`] took.
@@ -120,6 +169,6 @@ pub(crate) fn key(name: &str, seconds: i64, subject: &str) -> String {
 
 /// Whole seconds until the window of a key ends, at least 1.
 async fn wait(tx: &mut Tx, key: &str, now: Timestamp) -> Result<i64, Error> {
-    let rows = cr_limit::list(tx, [key, key, key]).await?;
+    let rows = cr_limit::list(tx, &[key]).await?;
     Ok(rows.first().map_or(1, |row| row.resets_at.seconds_after(now).max(1)))
 }

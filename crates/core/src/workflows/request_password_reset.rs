@@ -15,8 +15,8 @@ use crate::modules::auth::credential::Identifier;
 use crate::modules::auth::session::CUSTOMER;
 use crate::modules::auth::token::{self, ResetClaims};
 use crate::modules::otp_verification::sending::is_reachable;
-use crate::modules::rate_limit;
-use crate::modules::rate_limit::channel_budget::{Recipient, take_from_channel};
+use crate::modules::rate_limit::channel_budget::{Recipient, take_send};
+use crate::modules::rate_limit::{self, Counter};
 use crate::options::ContactType;
 use crate::subscribers::password_reset::{self, PasswordReset};
 use crate::workflows::login::not_enabled;
@@ -63,7 +63,7 @@ pub async fn run(app: &App, input: Input) -> Result<(), Error> {
     let nobody = CustomerId::generate(cx.now, cx.bytes());
     let id = found.as_ref().and_then(|found| found.identity.customer_id()).unwrap_or(nobody);
     let customer = customer::find(&mut cx.tx, &id).await?;
-    take_send(&mut cx, &input, found.is_some()).await?;
+    take_message(&mut cx, &input, found.is_some()).await?;
 
     cx.step("generate-reset-password-token")?;
     let token = record_token(&mut cx, &input, found.as_ref(), &identifier).await?;
@@ -142,11 +142,14 @@ async fn record_token(
 ///
 /// # Errors
 /// 429 when one is used up.
-async fn take_send(cx: &mut Ctx, input: &Input, goes_out: bool) -> Result<(), Error> {
-    take_address(cx, input).await?;
+async fn take_message(cx: &mut Ctx, input: &Input, goes_out: bool) -> Result<(), Error> {
     let recipient = if goes_out { Recipient::Open } else { Recipient::Nobody };
-    let channel = password_reset::channel(input.contact);
-    match take_from_channel(cx, channel, recipient).await? {
+    let shared = Arc::clone(&cx.shared);
+    let address = rate_limit::address_subject(&shared.keys, input.address.as_deref());
+    let limit = &shared.options.limits.sends_per_address;
+    let taken: Vec<Counter<'_>> =
+        address.iter().map(|subject| Counter { name: "sendsPerAddress", subject, limit }).collect();
+    match take_send(cx, &[], &taken, password_reset::channel(input.contact), recipient).await? {
         None => Ok(()),
         Some(seconds) => Err(rate_limit::refusal(seconds)),
     }

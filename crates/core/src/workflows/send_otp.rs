@@ -3,6 +3,8 @@
 //! Without a bearer token of the customer's own identity the answer never tells whether anything was sent: unknown, no such
 //! contact, verified already, all get a decoy, a row like any other whose code nobody has.
 
+use std::sync::Arc;
+
 use cr_db::models::customer::{self, Customer};
 use cr_db::models::otp_verification::{self, OtpVerification};
 use cr_types::ids::CustomerId;
@@ -19,7 +21,7 @@ use crate::modules::otp_verification::sending::{
     self, NOT_LISTED, OtpSend, SentOtp, Target, is_reachable, refuse, throttle, unreachable,
 };
 use crate::modules::otp_verification::service::{self, Asker, OtpPurpose};
-use crate::modules::rate_limit;
+use crate::modules::rate_limit::{self, Counter};
 use crate::options::{ContactType, OtpSection};
 use crate::workflows::register::invalid_identifier;
 use crate::workflows::steps::{resolve_channel_config, retrieve_customer};
@@ -88,16 +90,15 @@ impl Asked {
         }
         let subject = self.asker.subject(&cx.shared.keys);
         let purpose = OtpPurpose::of_contact(self.contact).as_str();
-        let throttle = throttle(section);
-        if rate_limit::peek(&mut cx.tx, "resend", &guess::subject_of(purpose, &subject), &throttle, cx.now)
-            .await?
-            .is_none()
-        {
-            return Ok(None);
-        }
         let by_subject = guess::subject_of(purpose, &subject);
-        let wrong_codes = cx.shared.options.limits.wrong_codes.clone();
-        refuse(rate_limit::peek(&mut cx.tx, "wrongCodes", &by_subject, &wrong_codes, cx.now).await?)?;
+        let shared = Arc::clone(&cx.shared);
+        let counters = [
+            Counter { name: "resend", subject: &by_subject, limit: &throttle(section) },
+            Counter { name: "wrongCodes", subject: &by_subject, limit: &shared.options.limits.wrong_codes },
+        ];
+        let waiting = rate_limit::peek(&mut cx.tx, &counters, cx.now).await?;
+        let [Some(_), wrong_codes] = waiting[..] else { return Ok(None) };
+        refuse(wrong_codes)?;
         let live = otp_verification::find_live(&mut cx.tx, &subject, purpose).await?;
         let live = live.filter(|otp| self.is_of_present_contact(cx, otp));
         Ok(live.filter(|otp| otp.expires_at > cx.now && otp.kind.as_deref() == Some(OtpKind::Verify.as_str())).map(

@@ -29,13 +29,29 @@ fn from_row(row: &impl Columns) -> Result<LimitRow, DbError> {
     })
 }
 
-const TAKE: &str = "insert into cr_limit (key, count, resets_at, updated_at) values ($1, 1, $2, $3) \
-     on conflict (key) do update set \
-     count = case when cr_limit.resets_at <= $3 then 1 else cr_limit.count + 1 end, \
-     resets_at = case when cr_limit.resets_at <= $3 then excluded.resets_at else cr_limit.resets_at end, \
-     updated_at = $3 \
-     where cr_limit.resets_at <= $3 or cr_limit.count < $4 \
-     returning key, count, resets_at, blocked_until";
+/// Counts one on a row that is there already, if the window has room for it: what the present is called, and how many have room.
+macro_rules! on_conflict_take {
+    ($now:literal, $most:literal) => {
+        concat!(
+            " on conflict (key) do update set count = case when cr_limit.resets_at <= ",
+            $now,
+            " then 1 else cr_limit.count + 1 end, resets_at = case when cr_limit.resets_at <= ",
+            $now,
+            " then excluded.resets_at else cr_limit.resets_at end, updated_at = ",
+            $now,
+            " where cr_limit.resets_at <= ",
+            $now,
+            " or cr_limit.count < ",
+            $most
+        )
+    };
+}
+
+const TAKE: &str = concat!(
+    "insert into cr_limit (key, count, resets_at, updated_at) values ($1, 1, $2, $3)",
+    on_conflict_take!("$3", "$4"),
+    " returning key, count, resets_at, blocked_until"
+);
 
 /// Counts one, if the window has room for it; `None` when it has not. The statement decides, for all replicas.
 ///
@@ -59,23 +75,78 @@ pub async fn take(
         .transpose())
 }
 
-const FIND: &str = "select key, count, resets_at, blocked_until from cr_limit where key in ($1, $2, $3) order by key";
+/// One that is to be counted.
+pub struct Taking<'a> {
+    /// What is counted; no other of the same statement has it.
+    pub key: &'a str,
+    /// How many the window has room for.
+    pub most: i64,
+    /// When it ends, if it begins now.
+    pub window_ends: Timestamp,
+}
 
-/// Up to three counters in one round trip; name a key twice to ask for fewer.
+/// SQLite reads JSON as a table, whose rows are in their order.
+const TAKE_ALL_SQLITE: &str = concat!(
+    "insert into cr_limit (key, count, resets_at, updated_at) \
+     select value ->> 'key', 1, value ->> 'ends', $2 from json_each($1) where true",
+    on_conflict_take!("$2", "(select m.value ->> 'most' from json_each($1) m where m.value ->> 'key' = excluded.key)"),
+    " returning key"
+);
+/// PostgreSQL too; the order in which rows are locked is the order in which they come.
+const TAKE_ALL_POSTGRES: &str = concat!(
+    "insert into cr_limit (key, count, resets_at, updated_at) select t.key, 1, t.ends, $2 \
+     from rows from (jsonb_to_recordset($1) as (key text, ends timestamptz)) with ordinality as t (key, ends, place) \
+     order by t.place",
+    on_conflict_take!(
+        "$2",
+        "(select m.most from jsonb_to_recordset($1) as m (key text, most bigint) where m.key = excluded.key)"
+    ),
+    " returning key"
+);
+
+/// Counts one of each that has room for it, in the order given: the keys of those. The statement decides, for all replicas.
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn list(tx: &mut Tx, keys: [&str; 3]) -> Result<Vec<LimitRow>, DbError> {
-    let [first, second, third] = keys;
-    on!(tx, connection => sqlx::query(FIND)
-        .bind(first)
-        .bind(second)
-        .bind(third)
-        .fetch_all(connection)
-        .await?
+pub async fn take_all(tx: &mut Tx, counters: &[Taking<'_>], now: Timestamp) -> Result<Vec<String>, DbError> {
+    let list: serde_json::Value = counters
         .iter()
-        .map(from_row)
-        .collect())
+        .map(|it| serde_json::json!({ "key": it.key, "most": it.most, "ends": it.window_ends.to_string() }))
+        .collect();
+    match tx.handle() {
+        Handle::Sqlite(connection) => {
+            let query = sqlx::query(TAKE_ALL_SQLITE).bind(list).bind(Stamp(now));
+            query.fetch_all(connection).await?.iter().map(|row| row.text("key")).collect()
+        }
+        Handle::Postgres(connection) => {
+            let query = sqlx::query(TAKE_ALL_POSTGRES).bind(list).bind(Stamp(now));
+            query.fetch_all(connection).await?.iter().map(|row| row.text("key")).collect()
+        }
+    }
+}
+
+/// SQLite has no arrays, but reads JSON as a table.
+const LIST_SQLITE: &str = "select key, count, resets_at, blocked_until from cr_limit \
+     where key in (select value from json_each($1)) order by key";
+/// PostgreSQL takes the keys as an array.
+const LIST_POSTGRES: &str =
+    "select key, count, resets_at, blocked_until from cr_limit where key = any($1) order by key";
+
+/// Those of some counters that there are.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn list(tx: &mut Tx, keys: &[&str]) -> Result<Vec<LimitRow>, DbError> {
+    match tx.handle() {
+        Handle::Sqlite(connection) => {
+            let query = sqlx::query(LIST_SQLITE).bind(serde_json::Value::from(keys));
+            query.fetch_all(connection).await?.iter().map(from_row).collect()
+        }
+        Handle::Postgres(connection) => {
+            let query = sqlx::query(LIST_POSTGRES).bind(keys);
+            query.fetch_all(connection).await?.iter().map(from_row).collect()
+        }
+    }
 }
 
 const GIVE_BACK: &str = "update cr_limit set count = count - 1, updated_at = $2 where key = $1 and count > 0";
@@ -175,9 +246,7 @@ pub async fn prune(tx: &mut Tx, before: Timestamp) -> Result<u64, DbError> {
         .map(|done| done.rows_affected()))?)
 }
 
-/// SQLite has no arrays, but reads JSON as a table.
 const DELETE_SQLITE: &str = "delete from cr_limit where key in (select value from json_each($1))";
-/// PostgreSQL takes the keys as an array.
 const DELETE_POSTGRES: &str = "delete from cr_limit where key = any($1)";
 
 /// Deletes many counters at once.

@@ -11,7 +11,7 @@ use cr_types::timestamp::Timestamp;
 use crate::app::App;
 use crate::ctx::Ctx;
 use crate::error::Error;
-use crate::modules::rate_limit;
+use crate::modules::rate_limit::{self, Counter};
 use crate::options::{Limit, Rate};
 
 /// Days that an address stays known to an identifier after a good login.
@@ -46,10 +46,9 @@ pub async fn check(app: &App, identifier: &str, address: Option<&str>, now: Time
     let known_key = address_subject.as_ref().map(|address| format!("{KNOWN}:{identifier}:{address}"));
     let mut tx = app.db.read().await?;
     if let Some(subject) = &address_subject {
-        let waiting =
-            rate_limit::peek(&mut tx, "loginFailuresPerAddress", subject, &limits.login_failures_per_address, now)
-                .await?;
-        if let Some(seconds) = waiting {
+        let limit = &limits.login_failures_per_address;
+        let counter = Counter { name: "loginFailuresPerAddress", subject, limit };
+        if let [Some(seconds)] = rate_limit::peek(&mut tx, &[counter], now).await?[..] {
             return Err(rate_limit::refusal(seconds));
         }
     }
@@ -86,16 +85,13 @@ fn keys(limit: &Limit, identifier: &str) -> Vec<String> {
     limit.iter().map(|rate| rate_limit::key(NAME, rate.seconds, identifier)).collect()
 }
 
-/// The counters that there are, three a round trip; one trip unless `loginFailures` is a list.
+/// The counters that there are.
 async fn list(tx: &mut Tx, keys: impl Iterator<Item = &String>) -> Result<Vec<LimitRow>, Error> {
     let keys: Vec<&str> = keys.map(String::as_str).collect();
-    let mut rows = Vec::new();
-    for three in keys.chunks(3) {
-        let [first, ..] = three else { continue };
-        let at = |position: usize| three.get(position).unwrap_or(first);
-        rows.extend(cr_limit::list(tx, [first, at(1), at(2)]).await?);
+    if keys.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(rows)
+    Ok(cr_limit::list(tx, &keys).await?)
 }
 
 /// 429 while the identifier is shut, by whichever of its rates.

@@ -18,8 +18,8 @@ use crate::modules::auth::session;
 use crate::modules::auth::token::OtpKind;
 use crate::modules::otp_verification::guess;
 use crate::modules::otp_verification::service::{Asker, NewOtp, OtpPurpose};
-use crate::modules::rate_limit;
-use crate::modules::rate_limit::channel_budget::{Recipient, take_from_channel};
+use crate::modules::rate_limit::channel_budget::{Recipient, take_send};
+use crate::modules::rate_limit::{self, Counter};
 use crate::options::{ContactType, OtpSection, Rate};
 use crate::workflows::steps::send_notification::Notification;
 use crate::workflows::steps::{generate_contact_change_otp, generate_otp, load_template, prepare_template_data};
@@ -143,7 +143,7 @@ pub async fn send(cx: &mut Ctx, mut send: OtpSend<'_>) -> Result<SentOtp, Error>
     Ok(SentOtp { token: otp.token, expires_at: otp.expires_at })
 }
 
-/// Takes every limit of a send, the narrow ones first, so that the row that all sends share is held last.
+/// Takes every limit of a send.
 ///
 /// # Errors
 /// 429 when one is used up; or when a statement fails.
@@ -151,21 +151,17 @@ async fn take_limits(cx: &mut Ctx, send: &OtpSend<'_>, subject: &str, destinatio
     let shared = Arc::clone(&cx.shared);
     let limits = &shared.options.limits;
     let by_subject = guess::subject_of(send.purpose.as_str(), subject);
-    refuse(rate_limit::peek(&mut cx.tx, "wrongCodes", &by_subject, &limits.wrong_codes, cx.now).await?)?;
-    for (name, subject, limit) in [
-        ("resend", by_subject.as_str(), &throttle(send.section)),
-        ("sendsPerSubject", by_subject.as_str(), &limits.sends_per_subject),
-        (
-            "sendsPerDestination",
-            &destination_subject(&shared.keys, &send.asker, destination),
-            &limits.sends_per_destination,
-        ),
-    ] {
-        refuse(rate_limit::take(&mut cx.tx, name, subject, limit, cx.now).await?)?;
-    }
-    if let Some(address) = rate_limit::address_subject(&shared.keys, send.address) {
-        let limit = &limits.sends_per_address;
-        refuse(rate_limit::take(&mut cx.tx, "sendsPerAddress", &address, limit, cx.now).await?)?;
+    let throttle = throttle(send.section);
+    let destination = destination_subject(&shared.keys, &send.asker, destination);
+    let address = rate_limit::address_subject(&shared.keys, send.address);
+    let wrong_codes = Counter { name: "wrongCodes", subject: &by_subject, limit: &limits.wrong_codes };
+    let mut taken = vec![
+        Counter { name: "resend", subject: &by_subject, limit: &throttle },
+        Counter { name: "sendsPerSubject", subject: &by_subject, limit: &limits.sends_per_subject },
+        Counter { name: "sendsPerDestination", subject: &destination, limit: &limits.sends_per_destination },
+    ];
+    if let Some(address) = &address {
+        taken.push(Counter { name: "sendsPerAddress", subject: address, limit: &limits.sends_per_address });
     }
     // Only the identity's own request has a claim to the kept half of a channel's budget: to others, an account in good standing
     // must look like any other.
@@ -174,7 +170,7 @@ async fn take_limits(cx: &mut Ctx, send: &OtpSend<'_>, subject: &str, destinatio
         Ok(_) => Recipient::Open,
         Err(_) => Recipient::Nobody,
     };
-    refuse(take_from_channel(cx, send.channel, recipient).await?)
+    refuse(take_send(cx, &[wrong_codes], &taken, send.channel, recipient).await?)
 }
 
 /// What `sendsPerDestination` counts by. Each kind of asker has its own counters, so that sends by a customer's id and sends by

@@ -7,7 +7,7 @@ use cr_types::timestamp::Timestamp;
 
 use crate::ctx::Ctx;
 use crate::error::Error;
-use crate::modules::rate_limit::{peek, take};
+use crate::modules::rate_limit::{self, Counter};
 use crate::options::Rate;
 
 /// The name of the limit.
@@ -24,47 +24,57 @@ pub enum Recipient {
     Nobody,
 }
 
-/// Takes one message from the budget of a channel, half of which is kept for trusted recipients. `Some(seconds)` when it is used
-/// up; the first refusal of a window is an error in the log, since somebody must look.
+/// Takes everything that a message costs: one of each of `taken`, the narrow ones first, and one from the budget of its channel, half of
+/// which is kept for trusted recipients. `looked_at` must have room besides. `Some(seconds)` when anything is used up: then the caller
+/// rolls back. The first refusal of a budget's window is an error in the log, since somebody must look.
+///
+/// Two statements, whoever it is for: one looks, so that who is refused writes nothing; one takes, and decides among those who looked at
+/// the same time.
 ///
 /// # Errors
 /// When a statement fails.
-pub async fn take_from_channel(cx: &mut Ctx, channel: &str, recipient: Recipient) -> Result<Option<i64>, Error> {
+pub async fn take_send(
+    cx: &mut Ctx,
+    looked_at: &[Counter<'_>],
+    taken: &[Counter<'_>],
+    channel: &str,
+    recipient: Recipient,
+) -> Result<Option<i64>, Error> {
     let shared = Arc::clone(&cx.shared);
-    let Some((_, limit)) = shared.options.limits.sends_per_channel.iter().find(|(name, _)| name == channel) else {
-        return Ok(None);
+    let budget = shared.options.limits.sends_per_channel.iter().find(|(name, _)| name == channel);
+    let limit = budget.map_or(&[][..], |(_, limit)| limit);
+    let with = |count: fn(i64) -> i64| -> Vec<Rate> {
+        limit.iter().map(|rate| Rate { count: count(rate.count), ..*rate }).collect()
     };
-    let half: Vec<Rate> = limit.iter().map(|rate| Rate { count: rate.count.div_euclid(2), ..*rate }).collect();
+    let (half, endless) = (with(|count| count.div_euclid(2)), with(|_| i64::MAX));
     let open = format!("{channel}:open");
-    let (tx, now) = (&mut cx.tx, cx.now);
+    let whole = Counter { name: NAME, subject: channel, limit };
+    let open = Counter { name: NAME, subject: &open, limit: &half };
     // A message to nobody looks at the same budgets as one that goes out, and is refused with it; it only counts elsewhere,
     // without an end.
-    if let Some(seconds) = peek(tx, NAME, channel, limit, now).await? {
-        shared.budget_alarms.ring(channel, Part::Whole, now, seconds);
-        return Ok(Some(seconds));
-    }
-    if recipient != Recipient::Trusted
-        && let Some(seconds) = peek(tx, NAME, &open, &half, now).await?
-    {
-        shared.budget_alarms.ring(channel, Part::Open, now, seconds);
-        return Ok(Some(seconds));
-    }
-    let (part, waiting) = match recipient {
-        Recipient::Trusted => (Part::Whole, take(tx, NAME, channel, limit, now).await?),
-        Recipient::Open => match take(tx, NAME, &open, &half, now).await? {
-            None => (Part::Whole, take(tx, NAME, channel, limit, now).await?),
-            full => (Part::Open, full),
-        },
-        Recipient::Nobody => {
-            let endless: Vec<Rate> = limit.iter().map(|rate| Rate { count: i64::MAX, ..*rate }).collect();
-            take(tx, NAME, "decoys:open", &endless, now).await?;
-            (Part::Whole, take(tx, NAME, "decoys", &endless, now).await?)
-        }
+    let decoys = Counter { name: NAME, subject: "decoys", limit: &endless };
+    let open_decoys = Counter { name: NAME, subject: "decoys:open", limit: &endless };
+    let (whole, open) = ((whole, Some(Part::Whole)), (open, Some(Part::Open)));
+    let (budgets, costs) = match recipient {
+        Recipient::Trusted => (vec![whole], vec![whole]),
+        Recipient::Open => (vec![whole, open], vec![open, whole]),
+        Recipient::Nobody => (vec![whole, open], vec![(open_decoys, Some(Part::Open)), (decoys, Some(Part::Whole))]),
     };
-    if let Some(seconds) = waiting {
-        shared.budget_alarms.ring(channel, part, now, seconds);
+    let taken = taken.iter().map(|counter| (*counter, None));
+    let seen = looked_at.iter().map(|counter| (*counter, None)).chain(taken.clone()).chain(budgets);
+    let (seen, parts_seen): (Vec<Counter<'_>>, Vec<Option<Part>>) = seen.unzip();
+    let (wanted, parts_wanted): (Vec<Counter<'_>>, Vec<Option<Part>>) = taken.chain(costs).unzip();
+
+    let waiting = rate_limit::peek(&mut cx.tx, &seen, cx.now).await?;
+    let mut full = waiting.into_iter().zip(parts_seen).find_map(|(seconds, part)| Some((seconds?, part)));
+    if full.is_none() {
+        let place = rate_limit::take_all(&mut cx.tx, &wanted, cx.now).await?;
+        full = place.map(|(place, seconds)| (seconds, parts_wanted.get(place).copied().flatten()));
     }
-    Ok(waiting)
+    if let Some((seconds, Some(part))) = full {
+        shared.budget_alarms.ring(channel, part, cx.now, seconds);
+    }
+    Ok(full.map(|(seconds, _)| seconds))
 }
 
 /// Which part of a budget is used up.

@@ -1,7 +1,7 @@
 //! `cr_limit`, `cr_audit` and `cr_state`.
 
 use cr_db::models::cr_audit::{self, AuditLine};
-use cr_db::models::cr_limit;
+use cr_db::models::cr_limit::{self, Taking};
 use cr_db::models::cr_state;
 use serde_json::json;
 
@@ -15,20 +15,47 @@ cr_testkit::both! {
             let row = cr_limit::take(&mut tx, "k", 2, after(second + 10), after(second)).await.unwrap();
             assert_eq!(row.map(|row| row.count), expected, "at {second}");
         }
-        let rows = cr_limit::list(&mut tx, ["k", "k", "k"]).await.unwrap();
+        let rows = cr_limit::list(&mut tx, &["k"]).await.unwrap();
         assert_eq!((rows[0].count, rows[0].resets_at), (2, after(20)));
     }
 
-    async fn up_to_three_counters_come_in_order_of_their_keys(test: TestDatabase) {
+    async fn counters_come_in_order_of_their_keys(test: TestDatabase) {
         let database = open(&test, "").await;
         let mut tx = begin(&database).await;
         for key in ["c", "a", "b", "d"] {
             cr_limit::take(&mut tx, key, 1, after(10), now()).await.unwrap();
         }
-        for (keys, expected) in [(["c", "x", "a"], vec!["a", "c"]), (["d", "d", "d"], vec!["d"]), (["x", "x", "x"], vec![])] {
+        for (keys, expected) in [(&["c", "x", "a"][..], vec!["a", "c"]), (&["d", "d"], vec!["d"]), (&["x"], vec![]), (&[], vec![])] {
             let rows = cr_limit::list(&mut tx, keys).await.unwrap();
             assert_eq!(rows.iter().map(|row| row.key.as_str()).collect::<Vec<_>>(), expected);
         }
+    }
+
+    /// What has no room is left as it is and not named; what has, is counted beside it, each in its own window.
+    async fn of_many_counters_those_with_room_are_taken(test: TestDatabase) {
+        let database = open(&test, "").await;
+        let mut tx = begin(&database).await;
+        let odd = r#"it's "odd": \ 'é"#;
+        let take = async |tx: &mut cr_db::Tx, second: i64| {
+            let of = |key, most, seconds| Taking { key, most, window_ends: after(second + seconds) };
+            let counters = [of("b", 1, 60), of(odd, 2, 10), of("a", i64::MAX, 30)];
+            cr_limit::take_all(tx, &counters, after(second)).await.unwrap()
+        };
+        for (second, expected) in [
+            (0, vec!["b", odd, "a"]),
+            (1, vec![odd, "a"]),
+            (2, vec!["a"]),
+            (10, vec![odd, "a"]),
+            (60, vec!["b", odd, "a"]),
+        ] {
+            let mut taken = take(&mut tx, second).await;
+            taken.sort_unstable_by_key(|key| ["b", odd, "a"].iter().position(|it| it == key));
+            assert_eq!(taken, expected, "at {second}");
+        }
+        assert!(cr_limit::take_all(&mut tx, &[], now()).await.unwrap().is_empty());
+        let rows = cr_limit::list(&mut tx, &["a", "b", odd]).await.unwrap();
+        let told: Vec<_> = rows.iter().map(|row| (row.key.as_str(), row.count, row.resets_at)).collect();
+        assert_eq!(told, [("a", 1, after(90)), ("b", 1, after(120)), (odd, 1, after(70))]);
     }
 
     async fn a_count_is_given_back_but_never_below_zero(test: TestDatabase) {
@@ -50,10 +77,10 @@ cr_testkit::both! {
         cr_limit::take(&mut tx, "k", 5, after(10), now()).await.unwrap();
         cr_limit::take(&mut tx, "other", 5, after(10), now()).await.unwrap();
         cr_limit::block(&mut tx, "k", after(60), after(1)).await.unwrap();
-        let rows = cr_limit::list(&mut tx, ["k", "other", "other"]).await.unwrap();
+        let rows = cr_limit::list(&mut tx, &["k", "other"]).await.unwrap();
         assert_eq!(rows.iter().map(|row| row.blocked_until).collect::<Vec<_>>(), [Some(after(60)), None]);
         cr_limit::clear(&mut tx, "k").await.unwrap();
-        let rows = cr_limit::list(&mut tx, ["k", "other", "other"]).await.unwrap();
+        let rows = cr_limit::list(&mut tx, &["k", "other"]).await.unwrap();
         assert_eq!(rows.iter().map(|row| row.key.as_str()).collect::<Vec<_>>(), ["other"]);
     }
 
@@ -66,15 +93,15 @@ cr_testkit::both! {
             let claimed = cr_limit::claim(&mut tx, &seen, after(60), after(second)).await.unwrap();
             assert_eq!(claimed, expected, "at {second}");
         }
-        let shut = cr_limit::list(&mut tx, ["k", "k", "k"]).await.unwrap().remove(0);
+        let shut = cr_limit::list(&mut tx, &["k"]).await.unwrap().remove(0);
         assert_eq!((shut.count, shut.blocked_until), (2, Some(after(60))));
         assert!(!cr_limit::claim(&mut tx, &shut, after(90), after(59)).await.unwrap(), "it is shut");
         cr_limit::unclaim(&mut tx, &seen, after(2)).await.unwrap();
-        assert_eq!(cr_limit::list(&mut tx, ["k", "k", "k"]).await.unwrap(), std::slice::from_ref(&seen));
+        assert_eq!(cr_limit::list(&mut tx, &["k"]).await.unwrap(), std::slice::from_ref(&seen));
         // More was counted since: there is nothing to undo.
         cr_limit::block(&mut tx, "k", after(90), after(3)).await.unwrap();
         cr_limit::unclaim(&mut tx, &seen, after(4)).await.unwrap();
-        assert_eq!(cr_limit::list(&mut tx, ["k", "k", "k"]).await.unwrap()[0].blocked_until, Some(after(90)));
+        assert_eq!(cr_limit::list(&mut tx, &["k"]).await.unwrap()[0].blocked_until, Some(after(90)));
     }
 
     async fn counters_are_pruned_when_window_and_block_are_over(test: TestDatabase) {

@@ -218,7 +218,7 @@ cr_testkit::both! {
             cr_limit::take(&mut tx, key, 5, after(60), now()).await.unwrap();
         }
         cr_limit::delete(&mut tx, &["a".to_owned(), "c".to_owned(), "x".to_owned()]).await.unwrap();
-        let left = cr_limit::list(&mut tx, ["a", "b", "c"]).await.unwrap();
+        let left = cr_limit::list(&mut tx, &["a", "b", "c"]).await.unwrap();
         assert_eq!(left.iter().map(|row| row.key.as_str()).collect::<Vec<_>>(), ["b"]);
         cr_limit::delete(&mut tx, &[]).await.unwrap();
         let known = ["loginKnown:ab:1", "loginKnown:ab:f", "loginKnown:abc:1", "loginKnown:aa:1", "loginKnow:ab:1"];
@@ -226,9 +226,9 @@ cr_testkit::both! {
             cr_limit::take(&mut tx, key, 5, after(60), now()).await.unwrap();
         }
         cr_limit::delete_known(&mut tx, "loginKnown:ab:").await.unwrap();
-        let left = cr_limit::list(&mut tx, [known[0], known[1], known[2]]).await.unwrap();
+        let left = cr_limit::list(&mut tx, &[known[0], known[1], known[2]]).await.unwrap();
         assert_eq!(left.iter().map(|row| row.key.as_str()).collect::<Vec<_>>(), [known[2]]);
-        assert_eq!(cr_limit::list(&mut tx, [known[3], known[4], "b"]).await.unwrap().len(), 3);
+        assert_eq!(cr_limit::list(&mut tx, &[known[3], known[4], "b"]).await.unwrap().len(), 3);
         for value in ["1", "2"] {
             cr_state::replace(&mut tx, "fact", value, now()).await.unwrap();
             assert_eq!(cr_state::find(&mut tx, "fact").await.unwrap().as_deref(), Some(value));
