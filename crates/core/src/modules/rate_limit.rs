@@ -1,4 +1,4 @@
-//! Limits that all replicas share: named as in the options, keyed by HMAC, decided by one statement a rate.
+//! Limits that all replicas share: named as in the options, keyed by HMAC, each decided by one statement.
 //!
 //! A window is fixed: it begins with the first count and ends after its length. What a limit counts within a transaction that
 //! rolls back was never counted; where counting must outlive a failure, the caller commits first.
@@ -57,9 +57,16 @@ pub struct Counter<'a> {
     pub subject: &'a str,
     /// Its rates.
     pub limit: &'a [Rate],
+    /// Whether a take uses one up; else it is refused as one that does, and waits where that waits.
+    pub counts: bool,
 }
 
-impl Counter<'_> {
+impl<'a> Counter<'a> {
+    /// One that uses up what it takes.
+    pub fn new(name: &'a str, subject: &'a str, limit: &'a [Rate]) -> Self {
+        Self { name, subject, limit, counts: true }
+    }
+
     /// The key of each rate.
     fn keys(&self) -> impl Iterator<Item = (String, Rate)> {
         self.limit.iter().map(|rate| (key(self.name, rate.seconds, self.subject), *rate))
@@ -84,30 +91,26 @@ pub async fn peek(tx: &mut Tx, counters: &[Counter<'_>], now: Timestamp) -> Resu
 }
 
 /// Takes one from every rate of some counters, in their order and in one statement. When one is used up, which one, and how long
-/// until its window ends; then others were counted all the same, and the caller rolls back.
+/// until its window ends; then others were counted all the same, and their rows are held until the caller rolls back.
 ///
 /// # Errors
 /// When a statement fails.
 pub async fn take_all(tx: &mut Tx, counters: &[Counter<'_>], now: Timestamp) -> Result<Option<(usize, i64)>, Error> {
-    let mut keys: Vec<(usize, String, Rate)> = Vec::new();
+    let mut keys: Vec<(usize, String, Rate, i64)> = Vec::new();
     for (place, counter) in counters.iter().enumerate() {
-        for (key, rate) in counter.keys() {
-            match keys.iter_mut().find(|(_, known, _)| *known == key) {
-                // Of two rates with one window the narrower one holds.
-                Some((_, _, known)) => known.count = known.count.min(rate.count),
-                None => keys.push((place, key, rate)),
-            }
-        }
+        keys.extend(counter.keys().map(|(key, rate)| (place, key, rate, i64::from(counter.counts))));
     }
     if keys.is_empty() {
         return Ok(None);
     }
     let ends = |rate: &Rate| now.plus_seconds(rate.seconds);
-    let takings: Vec<Taking<'_>> =
-        keys.iter().map(|(_, key, rate)| Taking { key, most: rate.count, window_ends: ends(rate) }).collect();
+    let takings: Vec<Taking<'_>> = keys
+        .iter()
+        .map(|(_, key, rate, amount)| Taking { key, most: rate.count, amount: *amount, window_ends: ends(rate) })
+        .collect();
     let had_room = cr_limit::take_all(tx, &takings, now).await?;
-    match keys.iter().find(|(_, key, _)| !had_room.contains(key)) {
-        Some((place, key, _)) => Ok(Some((*place, wait(tx, key, now).await?))),
+    match keys.iter().find(|(_, key, ..)| !had_room.contains(key)) {
+        Some((place, key, ..)) => Ok(Some((*place, wait(tx, key, now).await?))),
         None => Ok(None),
     }
 }

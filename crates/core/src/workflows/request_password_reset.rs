@@ -148,7 +148,7 @@ async fn take_message(cx: &mut Ctx, input: &Input, goes_out: bool) -> Result<(),
     let address = rate_limit::address_subject(&shared.keys, input.address.as_deref());
     let limit = &shared.options.limits.sends_per_address;
     let taken: Vec<Counter<'_>> =
-        address.iter().map(|subject| Counter { name: "sendsPerAddress", subject, limit }).collect();
+        address.iter().map(|subject| Counter::new("sendsPerAddress", subject, limit)).collect();
     match take_send(cx, &[], &taken, password_reset::channel(input.contact), recipient).await? {
         None => Ok(()),
         Some(seconds) => Err(rate_limit::refusal(seconds)),

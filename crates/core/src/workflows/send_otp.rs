@@ -91,10 +91,10 @@ impl Asked {
         let subject = self.asker.subject(&cx.shared.keys);
         let purpose = OtpPurpose::of_contact(self.contact).as_str();
         let by_subject = guess::subject_of(purpose, &subject);
-        let shared = Arc::clone(&cx.shared);
+        let (shared, throttle) = (Arc::clone(&cx.shared), throttle(section));
         let counters = [
-            Counter { name: "resend", subject: &by_subject, limit: &throttle(section) },
-            Counter { name: "wrongCodes", subject: &by_subject, limit: &shared.options.limits.wrong_codes },
+            Counter::new("resend", &by_subject, &throttle),
+            Counter::new("wrongCodes", &by_subject, &shared.options.limits.wrong_codes),
         ];
         let waiting = rate_limit::peek(&mut cx.tx, &counters, cx.now).await?;
         let [Some(_), wrong_codes] = waiting[..] else { return Ok(None) };

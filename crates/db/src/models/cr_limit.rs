@@ -29,13 +29,14 @@ fn from_row(row: &impl Columns) -> Result<LimitRow, DbError> {
     })
 }
 
-/// Counts one on a row that is there already, if the window has room for it: what the present is called, and how many have room.
+/// Counts what was to be inserted on a row that is there already, if the window has room for one: what the present is called, and how
+/// many have room.
 macro_rules! on_conflict_take {
     ($now:literal, $most:literal) => {
         concat!(
             " on conflict (key) do update set count = case when cr_limit.resets_at <= ",
             $now,
-            " then 1 else cr_limit.count + 1 end, resets_at = case when cr_limit.resets_at <= ",
+            " then excluded.count else cr_limit.count + excluded.count end, resets_at = case when cr_limit.resets_at <= ",
             $now,
             " then excluded.resets_at else cr_limit.resets_at end, updated_at = ",
             $now,
@@ -75,12 +76,14 @@ pub async fn take(
         .transpose())
 }
 
-/// One that is to be counted.
+/// What is to be counted.
 pub struct Taking<'a> {
     /// What is counted; no other of the same statement has it.
     pub key: &'a str,
     /// How many the window has room for.
     pub most: i64,
+    /// 1; or 0 for what is refused as one more would be, waits for the same row, and uses nothing up.
+    pub amount: i64,
     /// When it ends, if it begins now.
     pub window_ends: Timestamp,
 }
@@ -88,14 +91,15 @@ pub struct Taking<'a> {
 /// SQLite reads JSON as a table, whose rows are in their order.
 const TAKE_ALL_SQLITE: &str = concat!(
     "insert into cr_limit (key, count, resets_at, updated_at) \
-     select value ->> 'key', 1, value ->> 'ends', $2 from json_each($1) where true",
+     select value ->> 'key', value ->> 'amount', value ->> 'ends', $2 from json_each($1) where true",
     on_conflict_take!("$2", "(select m.value ->> 'most' from json_each($1) m where m.value ->> 'key' = excluded.key)"),
     " returning key"
 );
 /// PostgreSQL too; the order in which rows are locked is the order in which they come.
 const TAKE_ALL_POSTGRES: &str = concat!(
-    "insert into cr_limit (key, count, resets_at, updated_at) select t.key, 1, t.ends, $2 \
-     from rows from (jsonb_to_recordset($1) as (key text, ends timestamptz)) with ordinality as t (key, ends, place) \
+    "insert into cr_limit (key, count, resets_at, updated_at) select t.key, t.amount, t.ends, $2 \
+     from rows from (jsonb_to_recordset($1) as (key text, amount bigint, ends timestamptz)) \
+     with ordinality as t (key, amount, ends, place) \
      order by t.place",
     on_conflict_take!(
         "$2",
@@ -104,14 +108,17 @@ const TAKE_ALL_POSTGRES: &str = concat!(
     " returning key"
 );
 
-/// Counts one of each that has room for it, in the order given: the keys of those. The statement decides, for all replicas.
+/// Counts each that has room for one, in the order given: the keys of those. The statement decides, for all replicas.
 ///
 /// # Errors
 /// When the statement fails.
 pub async fn take_all(tx: &mut Tx, counters: &[Taking<'_>], now: Timestamp) -> Result<Vec<String>, DbError> {
     let list: serde_json::Value = counters
         .iter()
-        .map(|it| serde_json::json!({ "key": it.key, "most": it.most, "ends": it.window_ends.to_string() }))
+        .map(|it| {
+            let ends = it.window_ends.to_string();
+            serde_json::json!({ "key": it.key, "most": it.most, "amount": it.amount, "ends": ends })
+        })
         .collect();
     match tx.handle() {
         Handle::Sqlite(connection) => {
@@ -231,8 +238,10 @@ pub async fn clear(tx: &mut Tx, key: &str) -> Result<(), DbError> {
     Ok(())
 }
 
+/// Asked twice: a counter whose window began anew while this waited for it is not over any more.
 const PRUNE: &str = "delete from cr_limit where key in (select key from cr_limit where resets_at < $1 \
-     and (blocked_until is null or blocked_until < $1) order by resets_at, key limit 1000)";
+     and (blocked_until is null or blocked_until < $1) order by resets_at, key limit 1000) \
+     and resets_at < $1 and (blocked_until is null or blocked_until < $1)";
 
 /// Deletes up to 1000 counters whose window and block ended before the moment given; tells how many.
 ///

@@ -1,6 +1,8 @@
 //! Many who write at once: each keeps or loses its own, whoever shares a commit with it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cr_db::Database;
@@ -143,6 +145,37 @@ cr_testkit::both! {
         let told: BTreeSet<String> = writers.join_all().await.into_iter().flatten().map(key).collect();
         assert_eq!(written(&test).await, told);
     }
+}
+
+/// A command of an operator on a busy shop: another process, which knows nothing of the queue and looks only now and then whether the
+/// file is free.
+#[test]
+fn another_process_gets_in_between() {
+    cr_testkit::run(async {
+        let test = TestDatabase::sqlite().await;
+        let (busy, other) = (test.connect().await, test.connect().await);
+        let is_over = Arc::new(AtomicBool::new(false));
+        let mut writers = JoinSet::new();
+        for number in 0..WRITERS {
+            let (busy, is_over) = (busy.clone(), Arc::clone(&is_over));
+            writers.spawn(async move {
+                let mut commits = 0_u32;
+                while !is_over.load(Ordering::Relaxed) {
+                    write(&busy, number).await.commit().await.unwrap();
+                    commits += 1;
+                }
+                commits
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        for number in WRITERS..WRITERS + 20 {
+            write(&other, number).await.commit().await.unwrap();
+        }
+        is_over.store(true, Ordering::Relaxed);
+        let commits: u32 = writers.join_all().await.into_iter().sum();
+        assert!(commits > WRITERS, "the shop was not busy: {commits} commits");
+        assert_eq!(written(&test).await.len(), usize::try_from(WRITERS + 20).unwrap());
+    });
 }
 
 /// Opens a database, uses it, and keeps it beyond the runtime in which it was opened, with a transaction that is open.

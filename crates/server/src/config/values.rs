@@ -54,10 +54,21 @@ pub(crate) fn limit(value: &Value) -> Result<Limit, String> {
         Value::Text(text) if text == "off" => Ok(Vec::new()),
         Value::Text(text) => rate(text).map(|rate| vec![rate]),
         Value::List(items) if items.is_empty() => Err("the list is empty".to_owned()),
-        Value::List(items) => items
-            .iter()
-            .map(|item| item.text().ok_or_else(|| format!("the list holds {}", item.value.type_words())).and_then(rate))
-            .collect(),
+        Value::List(items) => {
+            let mut rates = Limit::new();
+            for item in items {
+                let text = item.text().ok_or_else(|| format!("the list holds {}", item.value.type_words()))?;
+                let rate = rate(text)?;
+                if rates.iter().any(|other| other.seconds == rate.seconds) {
+                    return Err(format!(
+                        "two of its rates have a window of {} seconds: keep the narrower one",
+                        rate.seconds
+                    ));
+                }
+                rates.push(rate);
+            }
+            Ok(rates)
+        }
         other => Err(format!("it is {}", other.type_words())),
     }
 }

@@ -50,7 +50,7 @@ pub async fn authorize(call: &Call, namespace: Namespace, gate: Gate) -> Result<
     let Some(auth) = found? else {
         return if gate == Gate::OptionalCustomer { Ok(None) } else { Err(Error::unauthenticated()) };
     };
-    refuse_cross_site(call, &auth)?;
+    refuse_cross_site(call, namespace, &auth)?;
     Ok(Some(auth))
 }
 
@@ -204,11 +204,10 @@ fn refuse_outstanding_factor(claims: &AuthClaims) -> Result<(), Error> {
 ///
 /// # Errors
 /// 403, see [`same_site::check`].
-fn refuse_cross_site(call: &Call, auth: &AuthContext) -> Result<(), Error> {
+fn refuse_cross_site(call: &Call, namespace: Namespace, auth: &AuthContext) -> Result<(), Error> {
     if !auth.from_session {
         return Ok(());
     }
-    let namespace = call.route.map_or_else(|| Namespace::of(&call.path), |route| route.namespace);
     same_site::check(&call.method, &call.headers, call.state.http.cors(namespace))
 }
 

@@ -51,7 +51,8 @@ fn a_full_disk_costs_a_clear_503_until_there_is_room() {
         let session = server.post("/auth/customer/emailpass", None, &login).await.field("/token");
 
         let (_to, to) = watch::channel(vec![server.address]);
-        let load = Load::start(4, &to);
+        // So many that what fails is often the commit of several.
+        let load = Load::start(24, &to);
         let rounds = if crate::is_full() { 30 } else { 2 };
         for round in 0..rounds {
             let before = load.ledger.refusals();

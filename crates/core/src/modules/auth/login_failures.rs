@@ -46,8 +46,7 @@ pub async fn check(app: &App, identifier: &str, address: Option<&str>, now: Time
     let known_key = address_subject.as_ref().map(|address| format!("{KNOWN}:{identifier}:{address}"));
     let mut tx = app.db.read().await?;
     if let Some(subject) = &address_subject {
-        let limit = &limits.login_failures_per_address;
-        let counter = Counter { name: "loginFailuresPerAddress", subject, limit };
+        let counter = Counter::new("loginFailuresPerAddress", subject, &limits.login_failures_per_address);
         if let [Some(seconds)] = rate_limit::peek(&mut tx, &[counter], now).await?[..] {
             return Err(rate_limit::refusal(seconds));
         }

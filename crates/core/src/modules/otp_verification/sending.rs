@@ -154,14 +154,14 @@ async fn take_limits(cx: &mut Ctx, send: &OtpSend<'_>, subject: &str, destinatio
     let throttle = throttle(send.section);
     let destination = destination_subject(&shared.keys, &send.asker, destination);
     let address = rate_limit::address_subject(&shared.keys, send.address);
-    let wrong_codes = Counter { name: "wrongCodes", subject: &by_subject, limit: &limits.wrong_codes };
+    let wrong_codes = Counter::new("wrongCodes", &by_subject, &limits.wrong_codes);
     let mut taken = vec![
-        Counter { name: "resend", subject: &by_subject, limit: &throttle },
-        Counter { name: "sendsPerSubject", subject: &by_subject, limit: &limits.sends_per_subject },
-        Counter { name: "sendsPerDestination", subject: &destination, limit: &limits.sends_per_destination },
+        Counter::new("resend", &by_subject, &throttle),
+        Counter::new("sendsPerSubject", &by_subject, &limits.sends_per_subject),
+        Counter::new("sendsPerDestination", &destination, &limits.sends_per_destination),
     ];
     if let Some(address) = &address {
-        taken.push(Counter { name: "sendsPerAddress", subject: address, limit: &limits.sends_per_address });
+        taken.push(Counter::new("sendsPerAddress", address, &limits.sends_per_address));
     }
     // Only the identity's own request has a claim to the kept half of a channel's budget: to others, an account in good standing
     // must look like any other.

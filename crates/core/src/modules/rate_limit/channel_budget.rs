@@ -43,22 +43,15 @@ pub async fn take_send(
     let shared = Arc::clone(&cx.shared);
     let budget = shared.options.limits.sends_per_channel.iter().find(|(name, _)| name == channel);
     let limit = budget.map_or(&[][..], |(_, limit)| limit);
-    let with = |count: fn(i64) -> i64| -> Vec<Rate> {
-        limit.iter().map(|rate| Rate { count: count(rate.count), ..*rate }).collect()
-    };
-    let (half, endless) = (with(|count| count.div_euclid(2)), with(|_| i64::MAX));
+    let half: Vec<Rate> = limit.iter().map(|rate| Rate { count: rate.count.div_euclid(2), ..*rate }).collect();
     let open = format!("{channel}:open");
-    let whole = Counter { name: NAME, subject: channel, limit };
-    let open = Counter { name: NAME, subject: &open, limit: &half };
-    // A message to nobody looks at the same budgets as one that goes out, and is refused with it; it only counts elsewhere,
-    // without an end.
-    let decoys = Counter { name: NAME, subject: "decoys", limit: &endless };
-    let open_decoys = Counter { name: NAME, subject: "decoys:open", limit: &endless };
-    let (whole, open) = ((whole, Some(Part::Whole)), (open, Some(Part::Open)));
+    // A message to nobody is counted like one that goes out, and refused with it; but it costs nothing.
+    let counts = recipient != Recipient::Nobody;
+    let whole = (Counter { counts, ..Counter::new(NAME, channel, limit) }, Some(Part::Whole));
+    let open = (Counter { counts, ..Counter::new(NAME, &open, &half) }, Some(Part::Open));
     let (budgets, costs) = match recipient {
         Recipient::Trusted => (vec![whole], vec![whole]),
-        Recipient::Open => (vec![whole, open], vec![open, whole]),
-        Recipient::Nobody => (vec![whole, open], vec![(open_decoys, Some(Part::Open)), (decoys, Some(Part::Whole))]),
+        Recipient::Open | Recipient::Nobody => (vec![whole, open], vec![open, whole]),
     };
     let taken = taken.iter().map(|counter| (*counter, None));
     let seen = looked_at.iter().map(|counter| (*counter, None)).chain(taken.clone()).chain(budgets);
@@ -66,15 +59,18 @@ pub async fn take_send(
     let (wanted, parts_wanted): (Vec<Counter<'_>>, Vec<Option<Part>>) = taken.chain(costs).unzip();
 
     let waiting = rate_limit::peek(&mut cx.tx, &seen, cx.now).await?;
-    let mut full = waiting.into_iter().zip(parts_seen).find_map(|(seconds, part)| Some((seconds?, part)));
-    if full.is_none() {
-        let place = rate_limit::take_all(&mut cx.tx, &wanted, cx.now).await?;
-        full = place.map(|(place, seconds)| (seconds, parts_wanted.get(place).copied().flatten()));
+    let full = waiting.into_iter().enumerate().find_map(|(place, seconds)| Some((place, seconds?)));
+    let (full, counters, parts) = match full {
+        Some(_) => (full, seen, parts_seen),
+        None => (rate_limit::take_all(&mut cx.tx, &wanted, cx.now).await?, wanted, parts_wanted),
+    };
+    let Some((place, seconds)) = full else { return Ok(None) };
+    match (parts.get(place), counters.get(place)) {
+        (Some(Some(part)), _) => shared.budget_alarms.ring(channel, *part, cx.now, seconds),
+        (_, Some(Counter { name, .. })) => tracing::info!(limit.name = name, "Limit {name} is used up"),
+        _ => {}
     }
-    if let Some((seconds, Some(part))) = full {
-        shared.budget_alarms.ring(channel, part, cx.now, seconds);
-    }
-    Ok(full.map(|(seconds, _)| seconds))
+    Ok(Some(seconds))
 }
 
 /// Which part of a budget is used up.
@@ -107,8 +103,8 @@ impl BudgetAlarms {
             Part::Open => tracing::error!(
                 channel,
                 seconds,
-                "Half of the budget of all messages on {channel} is used up for {seconds} seconds: only customers with a proven \
-                 contact get any until then"
+                "Half of the budget of all messages on {channel} is used up for {seconds} seconds: only customers in good \
+                 standing who ask with a session get any until then"
             ),
         }
     }

@@ -37,7 +37,7 @@ cr_testkit::both! {
         let mut tx = begin(&database).await;
         let odd = r#"it's "odd": \ 'é"#;
         let take = async |tx: &mut cr_db::Tx, second: i64| {
-            let of = |key, most, seconds| Taking { key, most, window_ends: after(second + seconds) };
+            let of = |key, most, seconds| Taking { key, most, amount: 1, window_ends: after(second + seconds) };
             let counters = [of("b", 1, 60), of(odd, 2, 10), of("a", i64::MAX, 30)];
             cr_limit::take_all(tx, &counters, after(second)).await.unwrap()
         };
@@ -56,6 +56,16 @@ cr_testkit::both! {
         let rows = cr_limit::list(&mut tx, &["a", "b", odd]).await.unwrap();
         let told: Vec<_> = rows.iter().map(|row| (row.key.as_str(), row.count, row.resets_at)).collect();
         assert_eq!(told, [("a", 1, after(90)), ("b", 1, after(120)), (odd, 1, after(70))]);
+
+        // What costs nothing is refused as what does, and uses nothing up.
+        let free = ["b", "c", odd].map(|key| Taking { key, most: 1, amount: 0, window_ends: after(200) });
+        assert_eq!(cr_limit::take_all(&mut tx, &free, after(61)).await.unwrap(), ["c"]);
+        let mut taken = cr_limit::take_all(&mut tx, &free, after(70)).await.unwrap();
+        taken.sort_unstable();
+        assert_eq!(taken, ["c", odd]);
+        let rows = cr_limit::list(&mut tx, &["b", "c", odd]).await.unwrap();
+        let told: Vec<_> = rows.iter().map(|row| (row.key.as_str(), row.count, row.resets_at)).collect();
+        assert_eq!(told, [("b", 1, after(120)), ("c", 0, after(200)), (odd, 0, after(200))]);
     }
 
     async fn a_count_is_given_back_but_never_below_zero(test: TestDatabase) {

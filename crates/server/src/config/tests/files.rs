@@ -63,6 +63,14 @@ fn a_file_that_is_none_is_one_problem() {
     assert!(found[0].starts_with("missing.toml: the configuration file cannot be read"), "{found:?}");
 }
 
+/// Both would count on one counter, each for the other.
+#[test]
+fn two_rates_of_one_window_are_refused() {
+    let folder = Folder::toml("[options.limits]\nresets = [\"5/1h\", \"20/24h\", \"3/60m\"]\n");
+    let found = lines(&folder.wrong());
+    assert!(found[0].contains("two of its rates have a window of 3600 seconds: keep the narrower one"), "{found:?}");
+}
+
 /// One run tells everything, so that nobody fixes one line a start.
 #[test]
 fn all_problems_are_told_at_once_with_key_line_and_fix() {

@@ -64,6 +64,9 @@ cr_testkit::both! {
             assert_eq!(ask(email).await, 429, "{email}");
         }
         assert_eq!(sent(&database, "email").await, 1);
+        let counted = database.rows("select key, count from cr_limit where key like 'sendsPerChannel:%' order by key").await;
+        let of = |key: &str| json!({"key": format!("sendsPerChannel:3600:{key}"), "count": 1});
+        assert_eq!(counted, [of("email"), of("email:open")], "what goes out is counted, and nothing else");
         server.stop().await;
     }
 

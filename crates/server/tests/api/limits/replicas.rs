@@ -1,7 +1,12 @@
 //! Several servers on one database count together.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use cr_db::DatabaseKind;
 use http::Method;
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use crate::stage::{EMAIL, request, verified};
 use crate::support::{Answer, CHEAP, DEVELOPMENT, PASSWORD, TestServer};
@@ -56,23 +61,68 @@ cr_testkit::both! {
         }
     }
 
-    /// Both at once, and still not one more.
+    /// Both at once, and still not one more: where one limit is taken by itself, and where all that a send costs is taken in one
+    /// statement after all have looked.
     async fn two_servers_at_once_let_no_more_through(database: TestDatabase) {
-        let servers = two(&database, &[("resets = \"off\"", "resets = \"7/1h\"")]).await;
-        let body = json!({"email": "nobody@example.com"});
-        let mut asking = tokio::task::JoinSet::new();
-        let servers = std::sync::Arc::new(servers);
-        for number in 0..40 {
-            let (servers, body) = (std::sync::Arc::clone(&servers), body.clone());
-            asking.spawn(async move {
-                ask(&servers[number % 2], "/auth/customer/emailpass/reset-password", &body).await.status.as_u16()
-            });
+        for (name, path, body, passed) in [
+            ("resets", "/auth/customer/emailpass/reset-password", json!({"email": "nobody@example.com"}), 201),
+            ("sendsPerAddress", "/store/customers/otp/send", json!({"type": "email_verification"}), 200),
+        ] {
+            let (from, to) = (format!("{name} = \"off\""), format!("{name} = \"7/1h\""));
+            let servers = Arc::new(two(&database, &[(&from, &to), ("email = \"off\"", "email = \"1000/1h\"")]).await);
+            let mut asking = JoinSet::new();
+            for number in 0..40 {
+                let (servers, mut body) = (Arc::clone(&servers), body.clone());
+                if body.get("email").is_none() {
+                    body["email"] = json!(format!("nobody{number}@example.com"));
+                }
+                asking.spawn(async move { ask(&servers[number % 2], path, &body).await.status.as_u16() });
+            }
+            let statuses = asking.join_all().await;
+            let of = |status: u16| statuses.iter().filter(|it| **it == status).count();
+            assert_eq!((of(passed), of(429)), (7, 33), "{name}: {statuses:?}");
+            let counted = database.rows(&format!("select count from cr_limit where key like '{name}:%'")).await;
+            assert_eq!(counted, [json!({"count": 7})], "{name}");
+            let Ok([one, other]) = Arc::try_unwrap(servers) else { panic!("somebody still asks") };
+            one.stop().await;
+            other.stop().await;
+            database.sql("delete from cr_limit").await;
         }
-        let statuses = asking.join_all().await;
-        let of = |status: u16| statuses.iter().filter(|it| **it == status).count();
-        assert_eq!((of(201), of(429)), (7, 33), "{statuses:?}");
-        let Ok([one, other]) = std::sync::Arc::try_unwrap(servers) else { panic!("somebody still asks") };
-        one.stop().await;
+    }
+
+    /// While a request waits, another takes the last place of the budget: who is nobody is refused as somebody is.
+    async fn a_place_that_was_taken_meanwhile_is_gone_for_all(database: TestDatabase) {
+        let [server, other] = two(&database, &[("email = \"off\"", "email = \"8/1h\"")]).await;
         other.stop().await;
+        server.customer("first@example.com", "+15557654321").await;
+        server.customer(EMAIL, "+15557654322").await;
+        let server = Arc::new(server);
+        let send = |email: &str| json!({"type": "email_verification", "email": email});
+        let path = "/store/customers/otp/send";
+        assert_eq!(ask(&server, path, &send("first@example.com")).await.status.as_u16(), 200);
+        let open = "update cr_limit set count = 4 where key = 'sendsPerChannel:3600:email:open'";
+        let reset = json!({"email": "first@example.com"});
+        for (path, body) in [
+            (path, send(EMAIL)),
+            (path, send("nobody@example.com")),
+            ("/auth/customer/emailpass/reset-password", reset),
+            ("/auth/customer/emailpass/reset-password", json!({"email": "nobody@example.com"})),
+        ] {
+            let mut taker = database.open().await;
+            let begin = if database.kind() == DatabaseKind::Postgres { "begin" } else { "begin immediate" };
+            taker.try_sql(begin).await.unwrap();
+            taker.try_sql(open).await.unwrap();
+            let mut asking = JoinSet::new();
+            let (shared, asked) = (Arc::clone(&server), body.clone());
+            asking.spawn(async move { ask(&shared, path, &asked).await });
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            assert!(asking.try_join_next().is_none(), "{body} did not wait");
+            taker.try_sql("commit").await.unwrap();
+            let answer = asking.join_next().await.unwrap().unwrap();
+            assert_eq!(answer.status.as_u16(), 429, "{body}: {}", answer.text);
+            database.sql("update cr_limit set count = 1 where key = 'sendsPerChannel:3600:email:open'").await;
+        }
+        let Ok(server) = Arc::try_unwrap(server) else { panic!("somebody still asks") };
+        server.stop().await;
     }
 }
