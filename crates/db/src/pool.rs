@@ -168,6 +168,18 @@ impl Database {
         })
     }
 
+    /// Opens a transaction for one statement. PostgreSQL has none around it: one round trip in the place of three. There it is durable
+    /// once it was answered, whether or not [`Tx::commit`] follows, which SQLite needs.
+    ///
+    /// # Errors
+    /// As [`Database::begin`].
+    pub async fn single(&self) -> Result<Tx, DbError> {
+        match self.kind() {
+            DatabaseKind::Sqlite => self.begin().await,
+            DatabaseKind::Postgres => self.read().await,
+        }
+    }
+
     /// The file's writing connection for oneself and in no transaction, for what begins transactions of its own: migrations. `None`
     /// on PostgreSQL.
     ///

@@ -1,5 +1,4 @@
-//! The worker: claims due messages under a lease, sends them with no transaction open, settles each in a transaction of
-//! its own.
+//! The worker: claims due messages under a lease, sends them with no transaction open, settles each by itself; each by one statement.
 //!
 //! Any number of replicas may run one. A worker that dies leaves leases that run out, so a message is sent at least once
 //! and at most once more per crash; its id and idempotency key let the other side see the repeat. There is no order among
@@ -161,18 +160,26 @@ impl Inner {
         };
         let now = self.now();
         let is_worth_it = |(lane, free): &(Lane, usize)| *free > 0 && next_due.of(*lane).is_some_and(|due| due <= now);
-        let mut wanted = [Lane::Messages, Lane::Events].into_iter().zip(free).filter(is_worth_it).peekable();
-        if wanted.peek().is_none() {
-            return Ok(Vec::new());
-        }
-        let mut tx = self.app.db.begin().await?;
-        let now = self.now();
+        let wanted = [Lane::Messages, Lane::Events].into_iter().zip(free).filter(is_worth_it);
         let mut claimed = Vec::new();
         for (lane, free) in wanted {
-            let limit = i64::try_from(free).unwrap_or(1);
-            claimed.extend(cr_outbox::claim(&mut tx, now, now.plus_seconds(LEASE_SECONDS), lane, limit).await?);
+            match self.claim(lane, free).await {
+                Ok(rows) => claimed.extend(rows),
+                // What is held already is sent; the next look meets the same trouble.
+                Err(_) if !claimed.is_empty() => break,
+                Err(error) => return Err(error),
+            }
         }
+        Ok(claimed)
+    }
+
+    /// Claims up to `free` due rows of a lane.
+    async fn claim(&self, lane: Lane, free: usize) -> Result<Vec<ClaimedMessage>, Error> {
+        let limit = i64::try_from(free).unwrap_or(1);
+        let mut tx = self.app.db.single().await?;
+        let now = self.now();
         self.app.shared.pass("claim-messages");
+        let claimed = cr_outbox::claim(&mut tx, now, now.plus_seconds(LEASE_SECONDS), lane, limit).await?;
         tx.commit().await?;
         self.app.shared.pass("messages-claimed");
         Ok(claimed)
@@ -267,8 +274,9 @@ impl Inner {
     /// Writes what came of an attempt. False: the lease ran out and the row is another worker's.
     async fn settle(&self, message: &ClaimedMessage, outcome: &Outcome) -> Result<bool, Error> {
         let (id, attempt) = (message.id.as_str(), message.attempts);
-        let mut tx = self.app.db.begin().await?;
+        let mut tx = self.app.db.single().await?;
         let now = self.now();
+        self.app.shared.pass("settle-message");
         let settled = match outcome {
             Outcome::Discarded => cr_outbox::discard(&mut tx, id, attempt).await?,
             Outcome::Delivered => cr_outbox::mark_delivered(&mut tx, id, attempt, now).await?,
@@ -283,7 +291,6 @@ impl Inner {
                 }
             }
         };
-        self.app.shared.pass("settle-message");
         tx.commit().await?;
         self.app.shared.pass("message-settled");
         if settled {
