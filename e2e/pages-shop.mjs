@@ -25,7 +25,7 @@ export async function api(path, body, token) {
 
 /** The newest code that was sent to an address: asked for again until it is there, ten seconds at most. */
 export async function codeTo(address) {
-  const deadline = Date.now() + 10_000
+  const deadline = Date.now() + 60_000
   while (Date.now() < deadline) {
     const { messages } = await (await fetch(`${baseUrl}/app/inbox.json`)).json()
     const message = messages.find(({ to, code }) => to === address && code)

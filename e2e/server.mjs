@@ -33,7 +33,7 @@ async function messages() {
  * there, ten seconds at most.
  */
 export async function messageTo(channel, to) {
-  const deadline = Date.now() + 10_000
+  const deadline = Date.now() + 60_000
   while (Date.now() < deadline) {
     const message = (await messages()).find((candidate) => candidate.channel === channel && candidate.to === to)
     if (message) return message

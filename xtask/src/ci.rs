@@ -90,12 +90,15 @@ fn threads() -> usize {
     cores + cores.div_ceil(2)
 }
 
-/// Every test of every crate. The PostgreSQL server that they share, and leave running for the next test program, is ended
+/// Every test of every crate, also after one that failed: a run tells all that is wrong. The PostgreSQL server that they share, and leave running for the next test program, is ended
 /// whether they pass or not.
 fn tests(root: &Path) -> Result<()> {
     let threads = threads().to_string();
-    let passed =
-        command::run(root, command::CARGO, &["test", "--workspace", "--locked", "--", "--test-threads", &threads]);
+    let passed = command::run(
+        root,
+        command::CARGO,
+        &["test", "--workspace", "--locked", "--no-fail-fast", "--", "--test-threads", &threads],
+    );
     passed.and(end_postgres(root))
 }
 

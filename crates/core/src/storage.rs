@@ -2,7 +2,7 @@
 
 pub use cr_db::copy;
 pub use cr_db::migrate::{self, Report, Status};
-pub use cr_db::{Database, DatabaseKind, DatabaseSettings, DbError};
+pub use cr_db::{Database, DatabaseKind, DatabaseSettings, DbError, PLACE_TIMEOUT};
 
 use cr_types::timestamp::Timestamp;
 

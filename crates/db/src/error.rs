@@ -105,6 +105,12 @@ fn of_sqlite_code(code: &str) -> Kind {
     }
 }
 
+/// Whether SQLite says that somebody else holds the file: BUSY or LOCKED.
+pub(crate) fn is_sqlite_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| matches!(code & 0xff, 5 | 6))
+}
+
 /// From `UNIQUE constraint failed: t.a, t.b` (SQLite has no other way to tell) to the index's name; the columns
 /// themselves where the table above has no row.
 fn sqlite_constraint(message: &str) -> String {

@@ -18,5 +18,6 @@ pub mod tx;
 mod writer;
 
 pub use error::DbError;
+pub use places::PLACE_TIMEOUT;
 pub use pool::{Database, DatabaseKind, DatabaseSettings};
 pub use tx::Tx;

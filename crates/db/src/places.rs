@@ -15,8 +15,8 @@ use tokio::time::timeout;
 
 use crate::held::PATIENCE;
 
-/// How long to wait for a place before the request is answered 503.
-pub(crate) const PLACE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a request waits for a place before it is answered 503.
+pub const PLACE_TIMEOUT: Duration = Duration::from_secs(3);
 /// A connection that rested no longer is used without asking whether it is well.
 const FRESH: Duration = Duration::from_millis(100);
 /// After this time a connection goes through the pool, however busy it is: the pool ends those that are old.
@@ -28,6 +28,8 @@ pub(crate) struct Places {
     free: Arc<Semaphore>,
     /// The last that came back is on top.
     resting: Mutex<Vec<Resting>>,
+    /// How long to wait for a place.
+    place_timeout: Duration,
     /// Where sqlx does what a connection that is dropped leaves to do: it panics where there is no runtime.
     runtime: Handle,
 }
@@ -49,10 +51,10 @@ impl Resting {
 
 impl Places {
     /// As many places as the pool has connections at most.
-    pub(crate) fn new(pool: PgPool) -> Arc<Self> {
+    pub(crate) fn new(pool: PgPool, place_timeout: Duration) -> Arc<Self> {
         let most = usize::try_from(pool.options().get_max_connections()).unwrap_or(1);
         let (free, resting) = (Arc::new(Semaphore::new(most)), Mutex::default());
-        Arc::new(Self { pool, free, resting, runtime: Handle::current() })
+        Arc::new(Self { pool, free, resting, place_timeout, runtime: Handle::current() })
     }
 
     /// What a connection is dropped or detached in, wherever that happens.
@@ -76,7 +78,7 @@ impl Places {
     /// # Errors
     /// When none comes free in time.
     pub(crate) async fn place(&self) -> Result<OwnedSemaphorePermit, Error> {
-        let place = timeout(PLACE_TIMEOUT, Arc::clone(&self.free).acquire_owned()).await;
+        let place = timeout(self.place_timeout, Arc::clone(&self.free).acquire_owned()).await;
         place.map_err(|_| Error::PoolTimedOut)?.map_err(|_| Error::PoolClosed)
     }
 

@@ -11,9 +11,9 @@ use sqlx::{ConnectOptions, PgConnection, SqlitePool};
 use crate::error::DbError;
 use crate::held::{Held, PATIENCE};
 use crate::models::medusa_tables::{self, MedusaTables};
-use crate::places::{PLACE_TIMEOUT, Places};
+use crate::places::Places;
 use crate::tx::Tx;
-use crate::writer::{Alone, Writers};
+use crate::writer::{Alone, Writers, patiently};
 
 /// Milliseconds that SQLite waits for another process's write lock.
 const SQLITE_BUSY: Duration = Duration::from_secs(5);
@@ -54,6 +54,8 @@ pub struct DatabaseSettings {
     pub min_connections: u32,
     /// Connections at most; on SQLite the number of readers beside the one writer.
     pub max_connections: u32,
+    /// How long to wait for one; [`crate::PLACE_TIMEOUT`] for whoever answers requests.
+    pub place_timeout: Duration,
 }
 
 /// An open database. Cheap to clone.
@@ -103,15 +105,15 @@ impl Database {
         let options = if cfg!(feature = "statement-log") { options } else { options.disable_statement_logging() };
         // What the savepoints of many could take back is kept in memory, not in a file beside the database.
         let writers = Arc::new(Writers::open(options.clone().pragma("temp_store", "memory")).await?);
-        let readers = SqlitePoolOptions::new()
+        let pool = SqlitePoolOptions::new()
             .max_connections(settings.max_connections.clamp(1, 4))
             .min_connections(1)
-            .acquire_timeout(PLACE_TIMEOUT)
+            .acquire_timeout(settings.place_timeout)
             .test_before_acquire(false)
             .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_with(options.create_if_missing(false).pragma("query_only", "on"))
-            .await?;
+            .max_lifetime(None);
+        let options = options.create_if_missing(false).pragma("query_only", "on");
+        let readers = patiently(|| pool.clone().connect_with(options.clone())).await?;
         Ok(Pools::Sqlite { writers, readers })
     }
 
@@ -127,10 +129,10 @@ impl Database {
             // While the network is silent, the pool may wait minutes for each of those that it keeps open: one place is left.
             .min_connections(settings.min_connections.min(most - 1))
             .max_connections(most)
-            .acquire_timeout(PLACE_TIMEOUT)
+            .acquire_timeout(settings.place_timeout)
             .connect_with(options)
             .await?;
-        Ok(Pools::Postgres(Places::new(pool)))
+        Ok(Pools::Postgres(Places::new(pool, settings.place_timeout)))
     }
 
     /// Which of Medusa's own tables there are. Looked for when the database was opened.

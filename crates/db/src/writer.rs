@@ -11,7 +11,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Error, SqliteConnection};
@@ -19,8 +19,14 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 use tracing::Instrument as _;
 
+use crate::error::is_sqlite_busy;
+
 /// How long to wait for one's turn to write.
 const TURN_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long an opening that found the file busy is tried again.
+const OPENING: Duration = Duration::from_secs(10);
+/// Between two such tries.
+const OPENING_PAUSE: Duration = Duration::from_millis(20);
 /// Transactions that one commit makes durable at most: a failing commit fails no more than these.
 const MOST_MEMBERS: usize = 16;
 /// How long the file is left alone after a commit of as many as that, so that another process that waits for it, and looks only now
@@ -69,7 +75,7 @@ impl Writers {
     /// # Errors
     /// When the file cannot be opened.
     pub(crate) async fn open(options: SqliteConnectOptions) -> Result<Self, Error> {
-        let seat = Seat { connection: Some(options.connect().await?), ..Seat::default() };
+        let seat = Seat { connection: Some(patiently(|| options.connect()).await?), ..Seat::default() };
         Ok(Self { seat: Arc::new(Mutex::new(seat)), options, waiting: AtomicUsize::new(0) })
     }
 
@@ -109,7 +115,7 @@ impl Writers {
             return Err(Error::PoolClosed);
         }
         if seat.connection.is_none() {
-            seat.connection = Some(self.options.connect().await?);
+            seat.connection = Some(patiently(|| self.options.connect()).await?);
         }
         Ok(seat)
     }
@@ -131,6 +137,24 @@ impl Writers {
             Some(connection) => finished.and(connection.close().await),
             None => finished,
         }
+    }
+}
+
+/// Opens the file. While somebody else makes a WAL file of a new one, SQLite says that it is busy at once, whatever the busy timeout:
+/// of several who start on a new file at the same moment each must come in.
+///
+/// # Errors
+/// When it cannot be opened, or is busy for longer than [`OPENING`].
+pub(crate) async fn patiently<T, F: Future<Output = Result<T, Error>> + Send>(
+    open: impl Fn() -> F + Send,
+) -> Result<T, Error> {
+    let begun = Instant::now();
+    loop {
+        match open().await {
+            Err(error) if is_sqlite_busy(&error) && begun.elapsed() < OPENING => {}
+            opened => return opened,
+        }
+        tokio::time::sleep(OPENING_PAUSE).await;
     }
 }
 

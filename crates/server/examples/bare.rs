@@ -13,7 +13,7 @@ use cr_core::env::Env;
 use cr_core::keys::Keys;
 use cr_core::modules::auth::token;
 use cr_db::models::customer;
-use cr_db::{Database, DatabaseSettings};
+use cr_db::{Database, DatabaseSettings, PLACE_TIMEOUT};
 use cr_types::ids::CustomerId;
 use http::{Request, Response, StatusCode, header};
 use http_body_util::Full;
@@ -41,6 +41,7 @@ async fn main() -> Result<()> {
         schema: "public".to_owned(),
         min_connections: 2,
         max_connections: 8,
+        place_timeout: PLACE_TIMEOUT,
     };
     let keys = Keys::new(std::slice::from_ref(&secret), &secret);
     let bare = Arc::new(Bare { keys, env: Env::system(), database: Database::connect(&settings).await? });

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use cr_core::env::Env;
 use cr_db::models::cr_limit;
-use cr_db::{Database, DatabaseKind, DatabaseSettings};
+use cr_db::{Database, DatabaseKind, DatabaseSettings, PLACE_TIMEOUT};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
@@ -30,6 +30,7 @@ async fn main() -> Result<()> {
         schema: "public".to_owned(),
         min_connections: tasks,
         max_connections: tasks,
+        place_timeout: PLACE_TIMEOUT,
     };
     let database = Database::connect(&settings).await?;
     let span = Duration::from_secs(seconds.parse().context("SECONDS is a number")?);

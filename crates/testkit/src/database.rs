@@ -1,6 +1,7 @@
 //! A database of either kind for one test: a file in a folder of its own, or a copy of a migrated PostgreSQL template.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use cr_db::{Database, DatabaseKind, DatabaseSettings, DbError};
 use serde_json::{Map, Value};
@@ -92,13 +93,14 @@ impl TestDatabase {
         }
     }
 
-    /// Settings with a few connections, so that many tests fit one server.
+    /// Settings with a few connections, so that many tests fit one server, and time to wait for one on a machine that does much else.
     pub fn settings(&self) -> DatabaseSettings {
         DatabaseSettings {
             url: self.url().to_owned(),
             schema: "public".to_owned(),
             min_connections: 0,
             max_connections: 8,
+            place_timeout: Duration::from_mins(1),
         }
     }
 

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use cr_db::{Database, DatabaseSettings};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -136,6 +137,7 @@ async fn make_template(server: &str) -> String {
             schema: "public".to_owned(),
             min_connections: 0,
             max_connections: 2,
+            place_timeout: Duration::from_mins(1),
         };
         let database = Database::connect(&settings).await.unwrap();
         cr_db::migrate::run(&database, START.parse().unwrap()).await.expect("could not migrate the template");

@@ -22,7 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::mime::Mail;
 
 /// How long a test waits for mail before it fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How the sink's connections are encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

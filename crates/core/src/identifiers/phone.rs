@@ -138,6 +138,7 @@ pub fn mask_phone(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use proptest::test_runner::{Config, RngSeed};
 
     use super::*;
 
@@ -246,6 +247,9 @@ mod tests {
     }
 
     proptest! {
+        // The same texts in every run: what the library knows of numbers changes, but not from run to run.
+        #![proptest_config(Config { rng_seed: RngSeed::Fixed(7), ..Config::default() })]
+
         #[test]
         fn any_text_is_a_number_in_e164_or_none(text in any::<String>(), digits in "[+0-9 ().\\-]{0,24}") {
             for (text, country) in [(&text, None), (&text, Some("US")), (&digits, None), (&digits, Some("DE"))] {

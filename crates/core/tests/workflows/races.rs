@@ -125,7 +125,7 @@ cr_testkit::both! {
             let email = format!("ann{round}@shop.test");
             successes += throw(&shop, &email, 5, |code| shuffled(code, 20, 5, round)).await;
         }
-        assert!((1..12).contains(&successes), "{successes} of 12: the crowds are no mixture");
+        assert!(successes >= 1, "the right code is never among the first guesses");
     }
 
     async fn a_hundred_right_guesses_are_one_success(database: TestDatabase) {

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use cr_core::env::Env;
 use cr_core::storage::copy::{self, Progress};
-use cr_core::storage::{Database, DatabaseSettings};
+use cr_core::storage::{Database, DatabaseSettings, PLACE_TIMEOUT};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Connections that the target may have besides the one that copies.
@@ -20,6 +20,7 @@ pub(super) async fn run(from: &str, to: &str, schema: &str) -> Result<()> {
         schema: schema.to_owned(),
         min_connections: 0,
         max_connections: CONNECTIONS,
+        place_timeout: PLACE_TIMEOUT,
     };
     let source = Database::connect(&settings(from)).await.context("the source cannot be opened")?;
     let target = Database::connect(&settings(to)).await.context("the target cannot be opened")?;

@@ -70,6 +70,7 @@ fn build(reader: &mut Reader<'_>, sources: &Sources, source: String) -> Config {
         schema: reader.text("projectConfig.databaseSchema"),
         min_connections: count(reader, "projectConfig.databaseDriverOptions.pool.min"),
         max_connections: count(reader, "projectConfig.databaseDriverOptions.pool.max"),
+        place_timeout: cr_core::storage::PLACE_TIMEOUT,
     };
     let http = http(reader, sources.cores);
     let jwt_secret_file =

@@ -19,7 +19,7 @@ use crate::support::{Answer, TestServer};
 /// A server in front of the stub; more edits of its configuration.
 async fn open(database: &TestDatabase, edits: &[(&str, &str)]) -> (TestServer, Arc<Frozen>) {
     let upstream = upstream::start().await;
-    let gateway = format!("[gateway]\nupstream = \"http://{upstream}\"\ntimeoutSeconds = 1\n\n[options]\n");
+    let gateway = format!("[gateway]\nupstream = \"http://{upstream}\"\ntimeoutSeconds = 30\n\n[options]\n");
     let all: Vec<(&str, &str)> = [("[options]\n", gateway.as_str())].into_iter().chain(edits.iter().copied()).collect();
     stage(database, &all).await
 }
@@ -162,7 +162,8 @@ cr_testkit::both! {
     }
 
     async fn a_dead_or_slow_upstream_is_told_in_medusas_shape(database: TestDatabase) {
-        let (server, _) = open(&database, &[("trustProxy = []", "trustProxy = []\nstoreCors = \"https://shop.example\"")]).await;
+        let edits = [("timeoutSeconds = 30", "timeoutSeconds = 1"), ("trustProxy = []", "trustProxy = []\nstoreCors = \"https://shop.example\"")];
+        let (server, _) = open(&database, &edits).await;
         assert_eq!(told(&server.get("/custom/slow", None).await), r#"504 {"type":"unexpected_state","message":"The shop did not answer in time"}"#);
         server.stop().await;
         let gone = "[gateway]\nupstream = \"http://127.0.0.1:9\"\n\n[options]\n";

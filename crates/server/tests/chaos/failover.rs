@@ -6,7 +6,7 @@ use cr_testkit::{ChaosProxy, PostgresPair, WebhookSink};
 use tokio::sync::watch;
 
 use crate::load::{Load, messages_to};
-use crate::network::{HEALED, ready_becomes, sign_up};
+use crate::network::{healed, ready_becomes, sign_up};
 use crate::program::PATIENCE;
 use crate::shop::Shop;
 
@@ -36,7 +36,7 @@ fn what_was_answered_outlives_the_primary() {
             pair.promote();
             proxy.lead_to(pair.standby());
             let moved = Instant::now();
-            ready_becomes(&server, 200, HEALED).await;
+            ready_becomes(&server, 200, healed()).await;
             let healed = moved.elapsed();
             load.through(load.ledger.customers() + BEFORE).await;
             let ledger = load.end().await;

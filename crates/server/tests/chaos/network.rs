@@ -15,8 +15,11 @@ use crate::program::PATIENCE;
 use crate::shop::{Server, Shop};
 use crate::wire;
 
-/// How soon a server must be ready once its database can be reached.
-pub(crate) const HEALED: Duration = Duration::from_secs(5);
+/// How soon a server must be ready once its database can be reached: 5 seconds, which the full form holds it to. A plain run leaves
+/// time for a machine that does much else.
+pub(crate) fn healed() -> Duration {
+    Duration::from_secs(if crate::is_full() { 5 } else { 20 })
+}
 /// Connections of the pool, by default.
 const POOL: usize = 8;
 
@@ -95,7 +98,7 @@ fn a_way_that_goes_wrong_costs_a_clear_503_and_nothing_else() {
             proxy.set(*way);
             tokio::time::sleep(Duration::from_millis(*milliseconds)).await;
             proxy.set(Way::Well);
-            slowest = slowest.max(ready_becomes(&server, 200, HEALED).await);
+            slowest = slowest.max(ready_becomes(&server, 200, healed()).await);
             tokio::time::sleep(Duration::from_millis(BREATH)).await;
         }
         let ledger = load.end().await;
@@ -147,7 +150,7 @@ fn connections_that_fell_silent_are_given_up_in_time_and_replaced() {
         assert_eq!(server.get("/health/ready", None).await.status, 503);
 
         proxy.set(Way::Well);
-        let healed = ready_becomes(&server, 200, HEALED).await;
+        let healed = ready_becomes(&server, 200, healed()).await;
         sign_up(&server, &texts, "bob@example.com", "+15557654321").await;
         println!("silent connections: given up after {longest:.1?}, ready again after {healed:.1?}");
         server.program.stop().await;

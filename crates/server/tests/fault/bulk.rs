@@ -1,7 +1,9 @@
 //! `kill -9` in the middle of long work: the deletion job over thousands of accounts, and the move of a whole shop.
 
+use std::process::Output;
 use std::time::Duration;
 
+use cr_db::DatabaseKind;
 use cr_testkit::TestDatabase;
 use regex::Regex;
 use serde_json::json;
@@ -113,7 +115,11 @@ cr_testkit::both! {
         let (one, other) = tokio::join!(shop.run(&job), shop.run(&job));
         let told_by: Vec<String> =
             [&one, &other].iter().map(|ran| String::from_utf8_lossy(&ran.stdout).trim().to_owned()).collect();
-        assert!(one.status.success() && other.status.success(), "{told_by:?}");
+        // On SQLite one that finds the file taken each time it looks gives up after five seconds, and the other does it all.
+        let may_give_up = database.kind() == DatabaseKind::Sqlite;
+        let is_well = |ran: &Output| ran.status.success() || (may_give_up && ran.status.code() == Some(1));
+        assert!(is_well(&one) && is_well(&other), "{one:?} {other:?}");
+        assert!(one.status.success() || other.status.success(), "{one:?} {other:?}");
         // One that finds all rest in the other's hands is at its end.
         assert!(shop.run(&job).await.status.success());
         assert_nothing_is_half_deleted(&database).await;

@@ -3,7 +3,7 @@
 
 use cr_core::env::Env;
 use cr_core::password::{Algorithm, HashParams, HashPool};
-use cr_db::{Database, DatabaseSettings};
+use cr_db::{Database, DatabaseSettings, PLACE_TIMEOUT};
 use cr_types::timestamp::Timestamp;
 use serde_json::Value;
 
@@ -88,8 +88,13 @@ async fn sql(connection: &mut TestConnection, sql: &str) {
 
 /// Brings the tables to where the program wants them, as its own `migrate` does.
 async fn migrate(url: &str, now: Timestamp) {
-    let settings =
-        DatabaseSettings { url: url.to_owned(), schema: "public".to_owned(), min_connections: 0, max_connections: 2 };
+    let settings = DatabaseSettings {
+        url: url.to_owned(),
+        schema: "public".to_owned(),
+        min_connections: 0,
+        max_connections: 2,
+        place_timeout: PLACE_TIMEOUT,
+    };
     let database = Database::connect(&settings).await.expect("the database could not be opened");
     cr_db::migrate::run(&database, now).await.expect("the database could not be migrated");
     database.close().await;

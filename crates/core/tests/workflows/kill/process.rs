@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use cr_core::app::Faults;
 use cr_core::env::Env;
@@ -76,6 +77,7 @@ pub(super) fn serve(orders: &Orders) {
             schema: "public".to_owned(),
             min_connections: 0,
             max_connections: 4,
+            place_timeout: Duration::from_mins(1),
         };
         let database = Database::connect(&settings).await.unwrap();
         let faults = Arc::clone(&kill) as Arc<dyn Faults>;

@@ -203,16 +203,16 @@ cr_testkit::both! {
 
     /// One that takes longer than the upstream may think is no upstream that does not answer.
     async fn an_upload_may_take_longer_than_an_answer(database: TestDatabase) {
-        let (server, _) = open(&database, &[]).await;
+        let (server, _) = open(&database, &[("timeoutSeconds = 30", "timeoutSeconds = 2")]).await;
         let (mut sender, body) = Channel::<Bytes, std::io::Error>::new(1);
         TaskTracker::new().spawn(async move {
-            for _ in 0..6 {
+            for _ in 0..9 {
                 sender.send_data(Bytes::from_static(b"slow ")).await.unwrap();
                 tokio::time::sleep(Duration::from_millis(300)).await;
             }
         });
         let sent = client().post(format!("{}/custom/x", server.url)).body(reqwest::Body::wrap(body)).send().await.unwrap();
-        assert_eq!(sent.json::<serde_json::Value>().await.unwrap()["length"], 30);
+        assert_eq!(sent.json::<serde_json::Value>().await.unwrap()["length"], 45);
         server.stop().await;
     }
 
