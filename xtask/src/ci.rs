@@ -90,8 +90,8 @@ fn threads() -> usize {
     cores + cores.div_ceil(2)
 }
 
-/// Every test of every crate, also after one that failed: a run tells all that is wrong. The PostgreSQL server that they share, and leave running for the next test program, is ended
-/// whether they pass or not.
+/// Every test of every crate, also after one that failed: a run tells all that is wrong. The PostgreSQL server that they share, and
+/// leave running for the next test program, is ended whether they pass or not.
 fn tests(root: &Path) -> Result<()> {
     let threads = threads().to_string();
     let passed = command::run(

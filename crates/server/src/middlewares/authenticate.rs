@@ -26,8 +26,8 @@ const MFA_OUTSTANDING: &str = "MFA verification is required to complete this req
 /// statement with the customer where the gate asks for one. `namespace` is the path's.
 ///
 /// # Errors
-/// As [`PublishableKey`]; 401 for whoever may not pass; 403 `account_deletion_pending` for a customer who is about to be deleted, and for a
-/// write with a session cookie from a foreign page; what the database says when it cannot be asked.
+/// As [`PublishableKey`]; 401 for whoever may not pass; 403 `account_deletion_pending` for a customer who is about to be deleted, and
+/// for a write with a session cookie from a foreign page; what the database says when it cannot be asked.
 pub async fn authorize(call: &Call, namespace: Namespace, gate: Gate) -> Result<Option<AuthContext>, Error> {
     let mut key = PublishableKey::of(call, namespace)?;
     if !matches!(gate, Gate::OptionalCustomer | Gate::Registrant | Gate::Customer) {
