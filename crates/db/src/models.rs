@@ -6,6 +6,7 @@ pub mod auth_identity;
 pub mod auth_mfa_factor;
 pub mod auth_verification;
 pub mod belongings;
+pub mod contact_claim;
 pub mod cr_audit;
 pub mod cr_limit;
 pub mod cr_outbox;

@@ -68,8 +68,16 @@ impl<'a> Counter<'a> {
     }
 
     /// The key of each rate.
-    fn keys(&self) -> impl Iterator<Item = (String, Rate)> {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = (String, Rate)> {
         self.limit.iter().map(|rate| (key(self.name, rate.seconds, self.subject), *rate))
+    }
+
+    /// Seconds to wait, if one of its rates is used up in the rows that there are.
+    pub(crate) fn wait(&self, rows: &[LimitRow], now: Timestamp) -> Option<i64> {
+        let is_full =
+            |row: &LimitRow, key: &str, rate: Rate| row.key == key && row.resets_at > now && row.count >= rate.count;
+        let full = self.keys().find_map(|(key, rate)| rows.iter().find(|row| is_full(row, &key, rate)));
+        full.map(|row| row.resets_at.seconds_after(now).max(1))
     }
 }
 
@@ -78,16 +86,10 @@ impl<'a> Counter<'a> {
 /// # Errors
 /// When the statement fails.
 pub async fn peek(tx: &mut Tx, counters: &[Counter<'_>], now: Timestamp) -> Result<Vec<Option<i64>>, Error> {
-    let keys: Vec<Vec<(String, Rate)>> = counters.iter().map(|counter| counter.keys().collect()).collect();
-    let all: Vec<&str> = keys.iter().flatten().map(|(key, _)| key.as_str()).collect();
-    let rows = if all.is_empty() { Vec::new() } else { cr_limit::list(tx, &all).await? };
-    let is_full =
-        |row: &LimitRow, key: &str, rate: Rate| row.key == key && row.resets_at > now && row.count >= rate.count;
-    let waiting = |rates: &Vec<(String, Rate)>| {
-        let full = rates.iter().find_map(|(key, rate)| rows.iter().find(|row| is_full(row, key, *rate)));
-        full.map(|row| row.resets_at.seconds_after(now).max(1))
-    };
-    Ok(keys.iter().map(waiting).collect())
+    let keys: Vec<String> = counters.iter().flat_map(Counter::keys).map(|(key, _)| key).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let rows = if keys.is_empty() { Vec::new() } else { cr_limit::list(tx, &keys).await? };
+    Ok(counters.iter().map(|counter| counter.wait(&rows, now)).collect())
 }
 
 /// Takes one from every rate of some counters, in their order and in one statement. When one is used up, which one, and how long

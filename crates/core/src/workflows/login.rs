@@ -3,10 +3,11 @@
 //! An unknown identifier costs what a wrong password costs. What state the account is in is told only after the password was
 //! right.
 
-use cr_db::models::account_deletion_request;
 use cr_db::models::auth_mfa_factor;
-use cr_db::models::customer::{self, Customer};
+use cr_db::models::customer::Customer;
+use cr_db::models::customer_session;
 use cr_db::models::provider_identity::{self, ProviderIdentity};
+use cr_types::ids::CustomerId;
 use cr_types::timestamp::Timestamp;
 use secrecy::SecretString;
 
@@ -184,14 +185,14 @@ async fn live_account(
     now: Timestamp,
 ) -> Result<Option<Customer>, Error> {
     let mut tx = app.db.read().await?;
-    let id = cr_types::ids::CustomerId::from_stored(id);
-    let Some(customer) = customer::find(&mut tx, &id).await?.filter(|customer| customer.has_account) else {
-        return Ok(None);
-    };
-    if let Some(request) = account_deletion_request::find_active(&mut tx, &id).await? {
-        return Err(session::deletion_pending(request.deletion_scheduled_at));
-    }
+    let id = CustomerId::from_stored(id);
+    let live = customer_session::find(&mut tx, &id, &found.identity.id).await?;
     tx.commit().await?;
+    let Some(live) = live.filter(|live| live.customer.has_account) else { return Ok(None) };
+    if live.is_deletion_active {
+        return Err(session::deletion_pending(live.deletion_scheduled_at));
+    }
+    let customer = live.customer;
     let customer = adopt_verification::run(app, &customer).await?.unwrap_or(customer);
     if session::is_verified_enough(&app.shared.options, &customer, identifier.contact) {
         return Ok(Some(customer));

@@ -27,7 +27,7 @@ pub async fn run(app: &App, claims: &AuthClaims) -> Result<Output, Error> {
     let identity = cr_db::models::auth_identity::find(&mut tx, &identity_id)
         .await?
         .ok_or_else(|| Error::not_found(format!("AuthIdentity with id: {identity_id} was not found")))?;
-    if identity.not_before().is_some_and(|not_before| claims.iat < not_before) || claims.awaits_second_factor() {
+    if !session::counts_for(&identity, claims) {
         return Err(Error::unauthenticated());
     }
     let actor_id = identity.actor_id(&claims.actor_type).unwrap_or_default().to_owned();

@@ -93,8 +93,7 @@ fn content(app: &App, otp: &OtpVerification) -> Result<(ContactType, String), Er
 
 /// The customer, under the locks of the new contact and of the row.
 async fn lock_customer(cx: &mut Ctx, id: &CustomerId, contact: ContactType, value: &str) -> Result<Customer, Error> {
-    proof::lock(cx, &[(contact, value)]).await?;
-    customer::lock(&mut cx.tx, id).await?;
+    proof::hold(cx, id, contact, value).await?;
     let found = customer::find(&mut cx.tx, id).await?.filter(|customer| customer.has_account);
     found.ok_or_else(Error::unauthenticated)
 }

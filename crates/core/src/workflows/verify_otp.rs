@@ -1,11 +1,12 @@
 //! `POST /store/customers/otp/verify`: a code that came back proves the contact that it was sent to, and no other.
 
-use cr_db::models::account_deletion_request;
 use cr_db::models::auth_identity::AuthIdentity;
-use cr_db::models::customer::{self, Customer};
+use cr_db::models::customer::Customer;
+use cr_db::models::customer_address;
+use cr_db::models::customer_session::{self, Session};
 use cr_db::models::otp_verification::OtpVerification;
 use cr_db::models::provider_identity;
-use cr_types::ids::CustomerId;
+use cr_types::ids::AuthIdentityId;
 use serde_json::{Map, Value, json};
 
 use crate::app::App;
@@ -49,10 +50,11 @@ pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
     let contact = OtpPurpose::contact_of(&otp.purpose).ok_or_else(guess::no_longer_valid)?;
     let mut cx = app.begin().await?;
     cx.step("verify-otp")?;
-    let (mut customer, value) = lock_target(&mut cx, &otp, contact).await?;
+    let (session, value) = lock_target(&mut cx, &otp, contact, input.claims.as_ref()).await?;
     guess::consume(&mut cx, &otp).await?;
-    let own = own_identity(&mut cx, input.claims.as_ref(), &customer.id).await?;
+    let own = input.claims.as_ref().and_then(|claims| own_identity(&session, claims));
     let is_own = own.is_some();
+    let Session { mut customer, is_deletion_active, has_addresses, .. } = session;
     if !is_own && otp.origin.as_deref() != Some("bearer") {
         check_anonymous(&mut cx, &customer, contact, &value).await?;
     }
@@ -66,39 +68,50 @@ pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
     proof::prove(&mut cx, &mut customer, contact, stored).await?;
     let identifier = cx.shared.keys.contact_hmac(contact.as_str(), &canonical);
     login_failures::clear(&mut cx, &identifier).await?;
-    let login = match input.claims.zip(own) {
+    let login = match input.claims.zip(own).filter(|_| !is_deletion_active) {
         Some((claims, identity)) => login_token(&mut cx, &customer, contact, &claims, &identity).await?,
         None => None,
     };
-    let body = body(&mut cx, &customer, is_own).await?;
+    let addresses =
+        if is_own && has_addresses { customer_address::list(&mut cx.tx, &customer.id).await? } else { Vec::new() };
     events::emit(&mut cx, Event::verified(contact, customer.id.clone())).await?;
     cx.commit().await?;
+    let body = if is_own { view::body(&customer, &addresses) } else { flags(&customer) };
     Ok(Output { contact, customer: body, login })
 }
 
-/// Locks contact and customer, and makes sure that the customer still has the contact that the code went to.
-async fn lock_target(cx: &mut Ctx, otp: &OtpVerification, contact: ContactType) -> Result<(Customer, String), Error> {
-    let seen = customer::find(&mut cx.tx, &otp.customer_id).await?.ok_or_else(guess::no_longer_valid)?;
-    let value = proof::contact_of(&seen, contact).ok_or_else(guess::no_longer_valid)?.to_owned();
-    let customer = proof::lock_with(cx, seen, contact, &value).await?.ok_or_else(guess::no_longer_valid)?;
+/// Locks contact and customer, and makes sure that the customer still has the contact that the code went to. Who asks comes with it.
+async fn lock_target(
+    cx: &mut Ctx,
+    otp: &OtpVerification,
+    contact: ContactType,
+    claims: Option<&AuthClaims>,
+) -> Result<(Session, String), Error> {
+    let id = &otp.customer_id;
+    let identity = claims.map(|claims| claims.auth_identity_id.clone()).unwrap_or_default();
+    let identity = AuthIdentityId::from_stored(identity);
+    let mut session = customer_session::find(&mut cx.tx, id, &identity).await?.ok_or_else(guess::no_longer_valid)?;
+    let value = proof::contact_of(&session.customer, contact).ok_or_else(guess::no_longer_valid)?.to_owned();
+    if proof::hold(cx, id, contact, &value).await? {
+        session = customer_session::find(&mut cx.tx, id, &identity).await?.ok_or_else(guess::no_longer_valid)?;
+    }
     let sent_to = otp.destination_hmac.as_deref().unwrap_or_default();
-    let is_same = proof::contact_of(&customer, contact) == Some(&value)
+    let is_same = proof::contact_of(&session.customer, contact) == Some(&value)
         && cx.shared.keys.contact_matches(contact.as_str(), &value, sent_to);
-    if is_same && customer.has_account { Ok((customer, value)) } else { Err(guess::no_longer_valid()) }
+    if is_same && session.customer.has_account { Ok((session, value)) } else { Err(guess::no_longer_valid()) }
 }
 
 /// The identity of the request's token, if the token counts and the identity is this customer's.
-async fn own_identity(
-    cx: &mut Ctx,
-    claims: Option<&AuthClaims>,
-    customer: &CustomerId,
-) -> Result<Option<AuthIdentity>, Error> {
-    let Some(claims) = claims.filter(|claims| claims.actor_type == session::CUSTOMER) else { return Ok(None) };
-    match session::live_identity(&mut cx.tx, claims).await {
-        Ok(identity) => Ok(Some(identity).filter(|identity| identity.customer_id().as_ref() == Some(customer))),
-        Err(error) if error.kind == ErrorKind::Unauthenticated => Ok(None),
-        Err(error) => Err(error),
-    }
+fn own_identity(session: &Session, claims: &AuthClaims) -> Option<AuthIdentity> {
+    let app_metadata = match session.app_metadata.clone()? {
+        Some(Value::Object(metadata)) => metadata,
+        _ => Map::new(),
+    };
+    let id = AuthIdentityId::from_stored(claims.auth_identity_id.clone());
+    let identity = AuthIdentity { id, app_metadata };
+    let is_own = identity.customer_id().as_ref() == Some(&session.customer.id);
+    let counts = claims.actor_type == session::CUSTOMER && session::counts_for(&identity, claims);
+    (is_own && counts).then_some(identity)
 }
 
 /// A code that somebody without the identity's token asked for proves a contact only while nothing of the account is proven, or
@@ -118,7 +131,7 @@ async fn check_anonymous(cx: &mut Ctx, customer: &Customer, contact: ContactType
     if logs_in { Ok(()) } else { Err(Error::not_allowed("Log in to verify this contact")) }
 }
 
-/// A login token, if the customer may log in on this channel now.
+/// A login token, if the customer, who is not leaving, may log in on this channel now.
 async fn login_token(
     cx: &mut Ctx,
     customer: &Customer,
@@ -126,10 +139,7 @@ async fn login_token(
     claims: &AuthClaims,
     identity: &AuthIdentity,
 ) -> Result<Option<String>, Error> {
-    let may_log_in = cx.shared.options.login_identifier.takes(contact)
-        && !claims.awaits_second_factor()
-        && account_deletion_request::find_active(&mut cx.tx, &customer.id).await?.is_none();
-    if !may_log_in {
+    if !cx.shared.options.login_identifier.takes(contact) {
         return Ok(None);
     }
     let has_mfa_factors = cx.medusa_tables.mfa_factors;
@@ -148,18 +158,11 @@ async fn login_token(
     Ok(Some(session::issue(&cx.shared.keys, &cx.shared.options, subject, cx.now)))
 }
 
-/// What the answer shows: everything to the account's own identity, else id and flags alone.
-///
-/// # Errors
-/// When a statement fails.
-async fn body(cx: &mut Ctx, customer: &Customer, own: bool) -> Result<Map<String, Value>, Error> {
-    if own {
-        let addresses = cr_db::models::customer_address::list(&mut cx.tx, &customer.id).await?;
-        return Ok(view::body(customer, &addresses));
-    }
+/// What the answer shows to whoever is not known to be the customer.
+fn flags(customer: &Customer) -> Map<String, Value> {
     let mut body = Map::new();
     body.insert("id".to_owned(), json!(customer.id));
     body.insert("email_verified".to_owned(), json!(customer.is_email_verified()));
     body.insert("phone_verified".to_owned(), json!(customer.is_phone_verified()));
-    Ok(body)
+    body
 }

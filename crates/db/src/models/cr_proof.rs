@@ -4,9 +4,10 @@ use cr_types::ids::CustomerId;
 use cr_types::timestamp::Timestamp;
 
 use crate::error::DbError;
+use crate::models::customer::{Customer, set_contacts};
 use crate::row::Columns;
 use crate::stamp::Stamp;
-use crate::tx::{Tx, on};
+use crate::tx::{Handle, Tx, on};
 
 /// One proven contact.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,22 +22,53 @@ pub struct Proof {
     pub proven_at: Timestamp,
 }
 
-const REPLACE: &str = "insert into cr_proof (customer_id, channel, value, proven_at) values ($1, $2, $3, $4) \
-     on conflict (customer_id, channel) do update set value = excluded.value, proven_at = excluded.proven_at";
+/// A proof in the place of the channel's former one, for the customer `$1`.
+macro_rules! replace {
+    ($channel:literal, $value:literal, $proven_at:literal) => {
+        concat!(
+            "insert into cr_proof (customer_id, channel, value, proven_at) values ($1, ",
+            $channel,
+            ", ",
+            $value,
+            ", ",
+            $proven_at,
+            ") on conflict (customer_id, channel) do update set value = excluded.value, proven_at = excluded.proven_at"
+        )
+    };
+}
 
-/// Records a proof in the place of the channel's former one.
+/// SQLite runs several statements at once.
+const RECORD_SQLITE: &str = concat!(replace!("$7", "$8", "$9"), "; ", set_contacts!());
+/// PostgreSQL does the same as parts of one.
+const RECORD_POSTGRES: &str = concat!("with proof as (", replace!("$7", "$8", "$9"), ") ", set_contacts!());
+
+/// Records a proof in the place of the channel's former one, and writes both contacts and both flags of its customer.
 ///
 /// # Errors
-/// When the statement fails.
-pub async fn replace(tx: &mut Tx, proof: &Proof) -> Result<(), DbError> {
-    on!(tx, connection => sqlx::query(REPLACE)
-        .bind(proof.customer_id.as_str())
-        .bind(&proof.channel)
-        .bind(&proof.value)
-        .bind(Stamp(proof.proven_at))
-        .execute(connection)
-        .await
-        .map(|_| ()))?;
+/// [`DbError::NotUnique`] by `IDX_customer_email_has_account_unique` when an account has that e-mail.
+pub async fn record(tx: &mut Tx, customer: &Customer, proof: &Proof, now: Timestamp) -> Result<(), DbError> {
+    /// Binds both rows and runs the statement.
+    macro_rules! run {
+        ($connection:expr, $sql:expr) => {
+            sqlx::query($sql)
+                .bind(proof.customer_id.as_str())
+                .bind(customer.email.as_deref())
+                .bind(customer.phone.as_deref())
+                .bind(customer.email_flag)
+                .bind(customer.phone_flag)
+                .bind(Stamp(now))
+                .bind(&proof.channel)
+                .bind(&proof.value)
+                .bind(Stamp(proof.proven_at))
+                .execute($connection)
+                .await
+                .map(|_| ())?
+        };
+    }
+    match tx.handle() {
+        Handle::Sqlite(connection) => run!(connection, RECORD_SQLITE),
+        Handle::Postgres(connection) => run!(connection, RECORD_POSTGRES),
+    }
     Ok(())
 }
 

@@ -24,7 +24,21 @@ macro_rules! customer_proofs {
     };
 }
 
-pub(crate) use {customer_columns, customer_proofs};
+/// That `customer c` is a live account whose e-mail folds to `$1`.
+macro_rules! is_account_with_email {
+    () => {
+        "lower(c.email) = $1 and c.has_account and c.deleted_at is null"
+    };
+}
+/// What is written when contacts change, from `$1` to `$6`.
+macro_rules! set_contacts {
+    () => {
+        "update customer set email = $2, phone = $3, email_verified = $4, phone_verified = $5, updated_at = $6 \
+         where id = $1 and deleted_at is null"
+    };
+}
+
+pub(crate) use {customer_columns, customer_proofs, is_account_with_email, set_contacts};
 
 /// One customer.
 #[derive(Clone, Debug, PartialEq)]
@@ -140,7 +154,9 @@ const LIST_ACCOUNTS_BY_EMAIL: &str = concat!(
     customer_columns!(),
     " from customer c ",
     customer_proofs!(),
-    " where lower(c.email) = $1 and c.has_account and c.deleted_at is null order by c.created_at, c.id limit 20"
+    " where ",
+    is_account_with_email!(),
+    " order by c.created_at, c.id limit 20"
 );
 
 /// Live accounts whose e-mail folds to the one given (lower-case already), oldest first, 20 at most.
@@ -272,8 +288,7 @@ pub async fn update_flags(
     Ok(())
 }
 
-const UPDATE_CONTACTS: &str = "update customer set email = $2, phone = $3, email_verified = $4, phone_verified = $5, \
-     updated_at = $6 where id = $1 and deleted_at is null";
+const UPDATE_CONTACTS: &str = set_contacts!();
 
 /// Writes both contacts and both flags of the row given.
 ///
@@ -303,6 +318,22 @@ const LOCK_POSTGRES: &str = "update customer set updated_at = updated_at where i
 pub async fn lock(tx: &mut Tx, id: &CustomerId) -> Result<(), DbError> {
     if let Handle::Postgres(connection) = tx.handle() {
         sqlx::query(LOCK_POSTGRES).bind(id.as_str()).execute(connection).await?;
+    }
+    Ok(())
+}
+
+/// The lock comes first: a row is held only once it was joined.
+const LOCK_WITH_CONTACT_POSTGRES: &str = "with contact as materialized (select pg_advisory_xact_lock($2)) \
+     update customer set updated_at = updated_at from contact where id = $1 and deleted_at is null";
+
+/// Holds the lock with a number, as [`Tx::lock`], and then the row, as [`lock`]: in one statement. Where there is no such customer
+/// the lock may be left out.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn lock_with_contact(tx: &mut Tx, id: &CustomerId, key: i64) -> Result<(), DbError> {
+    if let Handle::Postgres(connection) = tx.handle() {
+        sqlx::query(LOCK_WITH_CONTACT_POSTGRES).bind(id.as_str()).bind(key).execute(connection).await?;
     }
     Ok(())
 }

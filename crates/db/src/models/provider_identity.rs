@@ -20,6 +20,20 @@ macro_rules! columns {
     };
 }
 
+/// That `provider_identity p` is an e-mail that folds to `$1`.
+macro_rules! is_of_email {
+    () => {
+        "p.provider = 'emailpass' and lower(p.entity_id) = $1"
+    };
+}
+/// That it is the phone `$1` or `$2`.
+macro_rules! is_of_phone {
+    () => {
+        "p.provider = 'phonepass' and p.entity_id in ($1, $2)"
+    };
+}
+pub(crate) use {is_of_email, is_of_phone};
+
 /// One credential with the identity it belongs to.
 #[derive(Clone, PartialEq)]
 pub struct ProviderIdentity {
@@ -78,8 +92,9 @@ fn object(value: Option<Value>) -> Map<String, Value> {
 const LIST_BY_EMAIL: &str = concat!(
     "select ",
     columns!(),
-    " from provider_identity p join auth_identity a on a.id = p.auth_identity_id \
-     where p.provider = 'emailpass' and lower(p.entity_id) = $1 order by p.entity_id, p.id limit 20"
+    " from provider_identity p join auth_identity a on a.id = p.auth_identity_id where ",
+    is_of_email!(),
+    " order by p.entity_id, p.id limit 20"
 );
 
 /// Credentials whose e-mail folds to the one given (lower-case already), soft-deleted ones too, 20 at most.
@@ -99,8 +114,9 @@ pub async fn list_by_email(tx: &mut Tx, folded: &str) -> Result<Vec<ProviderIden
 const LIST_BY_PHONE: &str = concat!(
     "select ",
     columns!(),
-    " from provider_identity p join auth_identity a on a.id = p.auth_identity_id \
-     where p.provider = 'phonepass' and p.entity_id in ($1, $2) order by p.entity_id, p.id limit 2"
+    " from provider_identity p join auth_identity a on a.id = p.auth_identity_id where ",
+    is_of_phone!(),
+    " order by p.entity_id, p.id limit 2"
 );
 
 /// Credentials whose phone is the text as given or its E.164 form, soft-deleted ones too.

@@ -44,17 +44,17 @@ pub async fn check(app: &App, identifier: &str, address: Option<&str>, now: Time
     let failure_keys = keys(&limits.login_failures, identifier);
     let address_subject = rate_limit::address_subject(&app.shared.keys, address);
     let known_key = address_subject.as_ref().map(|address| format!("{KNOWN}:{identifier}:{address}"));
+    let of_address = |subject| Counter::new("loginFailuresPerAddress", subject, &limits.login_failures_per_address);
+    let of_address = address_subject.as_deref().map(of_address);
+    let address_keys: Vec<String> = of_address.iter().flat_map(Counter::keys).map(|(key, _)| key).collect();
     let mut tx = app.db.read().await?;
-    if let Some(subject) = &address_subject {
-        let counter = Counter::new("loginFailuresPerAddress", subject, &limits.login_failures_per_address);
-        if let [Some(seconds)] = rate_limit::peek(&mut tx, &[counter], now).await?[..] {
-            return Err(rate_limit::refusal(seconds));
-        }
-    }
-    let rows = list(&mut tx, failure_keys.iter().chain(&known_key)).await?;
+    let rows = list(&mut tx, failure_keys.iter().chain(&known_key).chain(&address_keys)).await?;
     tx.commit().await?;
-    let (known, failures): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| Some(&row.key) == known_key.as_ref());
-    let known = known.first().filter(|row| row.resets_at > now);
+    if let Some(seconds) = of_address.and_then(|counter| counter.wait(&rows, now)) {
+        return Err(rate_limit::refusal(seconds));
+    }
+    let known = rows.iter().find(|row| Some(&row.key) == known_key.as_ref()).filter(|row| row.resets_at > now);
+    let failures: Vec<LimitRow> = rows.iter().filter(|row| failure_keys.contains(&row.key)).cloned().collect();
     let mut claimed = Vec::new();
     if known.is_none() {
         refuse_blocked(&failures, now)?;

@@ -132,10 +132,12 @@ pub async fn second_factor(
 pub async fn live_identity(tx: &mut Tx, claims: &AuthClaims) -> Result<AuthIdentity, Error> {
     let id = AuthIdentityId::from_stored(claims.auth_identity_id.clone());
     let identity = auth_identity::find(tx, &id).await?.ok_or_else(Error::unauthenticated)?;
-    if identity.not_before().is_some_and(|not_before| claims.iat < not_before) || claims.awaits_second_factor() {
-        return Err(Error::unauthenticated());
-    }
-    Ok(identity)
+    if counts_for(&identity, claims) { Ok(identity) } else { Err(Error::unauthenticated()) }
+}
+
+/// Whether a token counts for its identity: issued when it may be, and not waiting for a second factor.
+pub fn counts_for(identity: &AuthIdentity, claims: &AuthClaims) -> bool {
+    identity.not_before().is_none_or(|not_before| claims.iat >= not_before) && !claims.awaits_second_factor()
 }
 
 /// Whether a customer may log in on a channel: verification is not asked, the account is older than the demand, or the

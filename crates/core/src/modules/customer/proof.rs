@@ -4,6 +4,7 @@
 //! the same moment are decided one after the other.
 
 use cr_db::models::auth_identity;
+use cr_db::models::contact_claim::{self, Claimed, ContactClaims};
 use cr_db::models::cr_audit::{self, AuditLine};
 use cr_db::models::cr_proof::{self, Proof};
 use cr_db::models::customer::{self, Customer};
@@ -32,23 +33,18 @@ pub async fn lock(cx: &mut Ctx, contacts: &[(ContactType, &str)]) -> Result<(), 
     Ok(())
 }
 
-/// Takes the lock on a contact, then the one on a customer who was seen with it, and reads the customer again where somebody else may
-/// have written in between. `None`: the customer is gone.
+/// Takes the lock on a contact, then the one on a customer. Whether what was read before may be another's by now: not where there is
+/// one writer.
 ///
 /// # Errors
-/// When a statement fails.
-pub async fn lock_with(
-    cx: &mut Ctx,
-    seen: Customer,
-    contact: ContactType,
-    value: &str,
-) -> Result<Option<Customer>, Error> {
+/// When the statement fails.
+pub async fn hold(cx: &mut Ctx, id: &CustomerId, contact: ContactType, value: &str) -> Result<bool, Error> {
     if cx.tx.is_only_writer() {
-        return Ok(Some(seen));
+        return Ok(false);
     }
-    lock(cx, &[(contact, value)]).await?;
-    customer::lock(&mut cx.tx, &seen.id).await?;
-    Ok(customer::find(&mut cx.tx, &seen.id).await?)
+    let key = lock_key(cx, contact, value);
+    customer::lock_with_contact(&mut cx.tx, id, key).await?;
+    Ok(true)
 }
 
 /// The form that all look-ups of a contact meet in: the e-mail folded, the phone as E.164. Medusa and imports store others.
@@ -84,15 +80,14 @@ pub async fn prove(cx: &mut Ctx, customer: &mut Customer, contact: ContactType, 
     }
     customer.email_flag = customer.is_email_verified();
     customer.phone_flag = customer.is_phone_verified();
-    customer::update_contacts(&mut cx.tx, customer, cx.now).await?;
-    customer.updated_at = cx.now;
     let proof = Proof {
         customer_id: customer.id.clone(),
         channel: contact.as_str().to_owned(),
         value: value.to_owned(),
         proven_at: cx.now,
     };
-    cr_proof::replace(&mut cx.tx, &proof).await?;
+    cr_proof::record(&mut cx.tx, customer, &proof, cx.now).await?;
+    customer.updated_at = cx.now;
     cx.step("sync-phonepass-entity-id")?;
     if !logs_in_with_it {
         sync_phonepass_entity_id::run(cx, &customer.id, contact, value).await?;
@@ -116,11 +111,13 @@ pub async fn prove_present(cx: &mut Ctx, id: &CustomerId, contact: ContactType) 
     let seen = customer::find(&mut cx.tx, id).await?.ok_or_else(|| retrieve_customer::not_found(id))?;
     let missing = || Error::invalid_data(format!("Customer has no {}", contact.as_str()));
     let value = contact_of(&seen, contact).ok_or_else(missing)?.to_owned();
-    let now = lock_with(cx, seen, contact, &value).await?.ok_or_else(|| retrieve_customer::not_found(id))?;
-    if contact_of(&now, contact) != Some(&value) {
+    let mut customer = seen;
+    if hold(cx, id, contact, &value).await? {
+        customer = customer::find(&mut cx.tx, id).await?.ok_or_else(|| retrieve_customer::not_found(id))?;
+    }
+    if contact_of(&customer, contact) != Some(&value) {
         return Err(Error::conflict());
     }
-    let mut customer = now;
     prove(cx, &mut customer, contact, &value).await?;
     Ok(customer)
 }
@@ -135,8 +132,25 @@ pub async fn is_proven_elsewhere(
     contact: ContactType,
     value: &str,
 ) -> Result<bool, Error> {
+    if let Some(own) = own
+        && !look(cx, own, contact, value).await?.has_others
+    {
+        return Ok(false);
+    }
     let claims = Claims::find(cx, contact, value).await?;
     claims.are_proven_elsewhere(cx, own).await
+}
+
+/// What there is on a contact besides what is the customer's own: one statement, where [`Claims::find`] takes one a table.
+///
+/// # Errors
+/// When the statement fails.
+async fn look(cx: &mut Ctx, own: &CustomerId, contact: ContactType, value: &str) -> Result<ContactClaims, Error> {
+    let claimed = Claimed { canonical: &canonical(cx, contact, value), value, customer: own };
+    Ok(match contact {
+        ContactType::Email => contact_claim::look_at_email(&mut cx.tx, claimed).await?,
+        ContactType::Phone => contact_claim::look_at_phone(&mut cx.tx, claimed).await?,
+    })
 }
 
 /// Everything that stands against a contact, or for it: who has proven it, has it in their row, logs in with it. Held by the lock on
@@ -204,13 +218,6 @@ impl Claims {
         }
         Ok(false)
     }
-
-    /// Whether `own` logs in with exactly this value.
-    fn logs_in(&self, own: &CustomerId, value: &str) -> bool {
-        self.credentials.iter().any(|held| {
-            !held.is_deleted && held.entity_id == value && held.identity.customer_id().as_ref() == Some(own)
-        })
-    }
 }
 
 /// The proofs of a contact in its canonical form and as it is stored, where that differs.
@@ -227,6 +234,10 @@ async fn list_proofs(cx: &mut Ctx, contact: ContactType, value: &str, canonical:
 /// # Errors
 /// 422 when another account has proven it; or when a statement fails.
 async fn take_from_others(cx: &mut Ctx, own: &CustomerId, contact: ContactType, value: &str) -> Result<bool, Error> {
+    let seen = look(cx, own, contact, value).await?;
+    if !seen.has_others {
+        return Ok(seen.is_own_login);
+    }
     let claims = Claims::find(cx, contact, value).await?;
     if claims.are_proven_elsewhere(cx, Some(own)).await? {
         return Err(taken(contact));
@@ -246,7 +257,7 @@ async fn take_from_others(cx: &mut Ctx, own: &CustomerId, contact: ContactType, 
             take_column(cx, &mut holder, contact, &claims.canonical).await?;
         }
     }
-    Ok(claims.logs_in(own, value))
+    Ok(seen.is_own_login)
 }
 
 /// Another customer, held until the end, so that what they prove at the same moment is seen or waits.

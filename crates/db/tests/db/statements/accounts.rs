@@ -3,6 +3,7 @@
 use cr_db::DbError;
 use cr_db::models::account_deletion_request;
 use cr_db::models::api_key;
+use cr_db::models::contact_claim::{self, Claimed, ContactClaims};
 use cr_db::models::cr_proof::{self, Proof};
 use cr_db::models::customer::{self, NewCustomer};
 use cr_db::models::customer_address;
@@ -201,7 +202,8 @@ cr_testkit::both! {
     }
 
     async fn a_channel_has_one_proof_and_a_value_may_have_several(test: TestDatabase) {
-        let database = open(&test, "").await;
+        let customers = "insert into customer (id, has_account) values ('cus_1', true), ('cus_2', true)";
+        let database = open(&test, customers).await;
         let proof = |customer: &str, channel: &str, value: &str, seconds: i64| Proof {
             customer_id: customer_id(customer),
             channel: channel.to_owned(),
@@ -215,7 +217,8 @@ cr_testkit::both! {
             proof("cus_1", "phone", "+2", 2),
             proof("cus_1", "email", "+2", 3),
         ] {
-            cr_proof::replace(&mut tx, &written).await.unwrap();
+            let customer = customer::find(&mut tx, &written.customer_id).await.unwrap().unwrap();
+            cr_proof::record(&mut tx, &customer, &written, now()).await.unwrap();
         }
         assert_eq!(cr_proof::list(&mut tx, "phone", "+1").await.unwrap(), []);
         let both = [proof("cus_1", "phone", "+2", 2), proof("cus_2", "phone", "+2", 1)];
@@ -223,6 +226,91 @@ cr_testkit::both! {
         cr_proof::delete(&mut tx, &customer_id("cus_1"), "phone").await.unwrap();
         assert_eq!(cr_proof::list(&mut tx, "phone", "+2").await.unwrap(), both[1..]);
         assert_eq!(cr_proof::list(&mut tx, "email", "+2").await.unwrap(), [proof("cus_1", "email", "+2", 3)]);
+    }
+
+    async fn a_proof_and_the_contacts_of_its_customer_are_written_together(test: TestDatabase) {
+        let database = open(&test, CUSTOMERS).await;
+        let mut tx = begin(&database).await;
+        let mut row = customer::find(&mut tx, &customer_id("cus_1")).await.unwrap().unwrap();
+        (row.email, row.phone, row.phone_flag) = (Some("ann@new.test".to_owned()), None, false);
+        let proof = Proof {
+            customer_id: row.id.clone(),
+            channel: "email".to_owned(),
+            value: "ann@new.test".to_owned(),
+            proven_at: after(1),
+        };
+        cr_proof::record(&mut tx, &row, &proof, after(2)).await.unwrap();
+        let found = customer::find(&mut tx, &row.id).await.unwrap().unwrap();
+        assert!(found.is_email_verified() && !found.phone_flag, "{found:?}");
+        assert_eq!((found.phone, found.updated_at), (None, after(2)));
+        assert_eq!(cr_proof::list(&mut tx, "email", "ann@new.test").await.unwrap(), std::slice::from_ref(&proof));
+        assert_eq!(cr_proof::list(&mut tx, "email", "Ann@shop.test").await.unwrap(), []);
+        tx.commit().await.unwrap();
+
+        test.sql("insert into customer (id, email, has_account) values ('cus_2', 'other@new.test', true)").await;
+        let mut tx = begin(&database).await;
+        row.email = Some("other@new.test".to_owned());
+        let taken = cr_proof::record(&mut tx, &row, &proof, after(3)).await;
+        assert!(matches!(taken, Err(DbError::NotUnique { constraint }) if constraint == "IDX_customer_email_has_account_unique"));
+    }
+
+    /// What the look does not see is not read at all, and a contact goes to whoever asks.
+    async fn a_look_at_a_contact_sees_whatever_is_not_the_customers_own(test: TestDatabase) {
+        let own = r#"
+            insert into customer (id, email, phone, has_account) values ('cus_1', 'Ann@shop.test', '+15551234567', true);
+            insert into cr_proof (customer_id, channel, value, proven_at) values
+                ('cus_1', 'email', 'Ann@shop.test', '2026-01-01T00:00:00.000Z'),
+                ('cus_1', 'phone', '+15551234567', '2026-01-01T00:00:00.000Z');
+            insert into auth_identity (id, app_metadata) values ('authid_1', '{"customer_id": "cus_1"}'),
+                ('authid_2', '{"customer_id": "cus_2"}'), ('authid_3', null), ('authid_4', '{"user_id": "user_1"}');
+            insert into provider_identity (id, entity_id, provider, auth_identity_id) values
+                ('p1', 'Ann@shop.test', 'emailpass', 'authid_1'), ('p2', '+15551234567', 'phonepass', 'authid_1')"#;
+        let database = open(&test, own).await;
+        let ann = customer_id("cus_1");
+        let (email, phone) = (("ann@shop.test", "Ann@shop.test"), ("+15551234567", "+15551234567"));
+        let look = async |(canonical, value): (&str, &str)| {
+            let mut tx = begin(&database).await;
+            let claimed = Claimed { canonical, value, customer: &ann };
+            if value.contains('@') {
+                contact_claim::look_at_email(&mut tx, claimed).await.unwrap()
+            } else {
+                contact_claim::look_at_phone(&mut tx, claimed).await.unwrap()
+            }
+        };
+        let nothing = ContactClaims { has_others: false, is_own_login: true };
+        assert_eq!((look(email).await, look(phone).await), (nothing, nothing));
+        let other_case = look(("ann@shop.test", "ann@shop.test")).await;
+        assert_eq!(other_case, ContactClaims { has_others: false, is_own_login: false }, "the login is for another text");
+
+        for (name, claim, undo) in [
+            ("a proof", "insert into cr_proof (customer_id, channel, value, proven_at) values
+                ('cus_2', 'email', 'ann@shop.test', '2026-01-01T00:00:00.000Z'),
+                ('cus_2', 'phone', '+15551234567', '2026-01-01T00:00:00.000Z')", "delete from cr_proof where customer_id = 'cus_2'"),
+            ("somebody's login", "insert into provider_identity (id, entity_id, provider, auth_identity_id) values
+                ('o1', 'ANN@shop.test', 'emailpass', 'authid_2')", "delete from provider_identity where id = 'o1'"),
+            ("nobody's login", "insert into provider_identity (id, entity_id, provider, auth_identity_id) values
+                ('o1', 'ann@Shop.test', 'emailpass', 'authid_3')", "delete from provider_identity where id = 'o1'"),
+            ("an administrator's login", "insert into provider_identity (id, entity_id, provider, auth_identity_id) values
+                ('o1', 'ann@Shop.test', 'emailpass', 'authid_4')", "delete from provider_identity where id = 'o1'"),
+            ("a login that was soft-deleted", "insert into provider_identity (id, entity_id, provider, auth_identity_id, deleted_at)
+                values ('o1', 'ann@Shop.test', 'emailpass', 'authid_2', '2026-01-01T00:00:00.000Z')",
+                "delete from provider_identity where id = 'o1'"),
+            ("an account", "insert into customer (id, email, has_account) values ('cus_2', 'aNN@shop.test', true)",
+                "delete from customer where id = 'cus_2'"),
+        ] {
+            test.sql(claim).await;
+            assert!(look(email).await.has_others, "{name}");
+            assert_eq!(look(phone).await.has_others, name == "a proof", "{name}");
+            test.sql(undo).await;
+            assert_eq!(look(email).await, nothing, "after {name}");
+        }
+        test.sql("update provider_identity set auth_identity_id = 'authid_3'").await;
+        let lost = ContactClaims { has_others: true, is_own_login: false };
+        assert_eq!((look(email).await, look(phone).await), (lost, lost));
+        test.sql("update provider_identity set auth_identity_id = 'authid_1', deleted_at = '2026-01-01T00:00:00.000Z'").await;
+        assert!(!look(email).await.is_own_login && !look(phone).await.is_own_login);
+        test.sql("insert into customer (id, email, has_account) values ('cus_guest', 'ann@shop.test', false)").await;
+        assert!(!look(email).await.has_others, "a guest of the checkout claims nothing");
     }
 
     async fn an_active_request_is_pending_or_confirmed(test: TestDatabase) {
