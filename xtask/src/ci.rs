@@ -1,6 +1,6 @@
 //! What must pass before a push, in the order in which a failure is cheapest to find.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -55,15 +55,32 @@ fn documentation(root: &Path) -> Result<()> {
     command::run(root, command::CARGO, &["doc", "--workspace", "--no-deps", "--locked", "--quiet", "--config", strict])
 }
 
-/// Licences, sources and banned or doubled crates, those of the fuzz targets too. Advisories need a download and are not asked here.
+/// Licences, sources and banned or doubled crates, those of the fuzz targets too; and advisories, where `cargo deny fetch db` has put
+/// their database on the machine: the gate itself downloads none.
 fn deny(root: &Path) -> Result<()> {
     if !command::exists("cargo-deny") {
         bail!("cargo-deny is missing: `cargo install --locked cargo-deny --version 0.20.2`");
     }
-    let check = ["check", "bans", "licenses", "sources"];
-    command::run(root, command::CARGO, &[&["deny", "--locked"], check.as_slice()].concat())?;
-    let fuzz = ["deny", "--locked", "--manifest-path", "fuzz/Cargo.toml", "--config", "deny.toml"];
-    command::run(root, command::CARGO, &[fuzz.as_slice(), check.as_slice()].concat())
+    let has_advisories = has_advisories();
+    for of in [&["--locked"][..], &["--locked", "--manifest-path", "fuzz/Cargo.toml", "--config", "deny.toml"]] {
+        command::run(root, command::CARGO, &[&["deny"], of, &["check", "bans", "licenses", "sources"]].concat())?;
+        if has_advisories {
+            command::run(root, command::CARGO, &[&["deny", "--offline"], of, &["check", "advisories"]].concat())?;
+        }
+    }
+    if !has_advisories {
+        println!("Advisories are not checked: `cargo deny fetch db` has put no database on this machine.");
+    }
+    Ok(())
+}
+
+/// Whether there is a database of advisories where cargo-deny keeps it.
+#[expect(clippy::disallowed_methods, reason = "where Cargo lives is told by the environment alone")]
+fn has_advisories() -> bool {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
+    let found = home.and_then(|home| home.join("advisory-dbs").read_dir().ok());
+    found.is_some_and(|entries| entries.flatten().any(|entry| entry.path().is_dir()))
 }
 
 /// Fails when a committed file is not what its source makes.

@@ -365,6 +365,21 @@ mod tests {
         }
     }
 
+    /// No test tries what stands beside the table, so it is counted here: pages and their data, which everybody may have.
+    #[test]
+    fn beside_the_table_are_pages_alone() {
+        let admin = pages("/app");
+        let beside = REFERENCE.iter().chain(DOOR).chain(&admin);
+        let found: Vec<String> = beside.map(|row| format!("{} {} {:?}", row.method, row.path, row.gate)).collect();
+        let pages =
+            ["/openapi.json", "/docs", "/docs/{file}", "/", "/app", "/app/account-deletion-requests", "/app/inbox"];
+        let mut expected: Vec<String> = pages.iter().map(|path| format!("GET {path} Public")).collect();
+        expected.extend(
+            ["GET /app/inbox.json Public", "DELETE /app/inbox.json Public", "GET /app/{file} Public"].map(Into::into),
+        );
+        assert_eq!(found, expected);
+    }
+
     /// A row in the wrong namespace would have the wrong CORS list, or no publishable key.
     #[test]
     fn the_table_is_consistent() {

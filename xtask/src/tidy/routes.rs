@@ -23,7 +23,7 @@ const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 /// Where the table begins in its file.
 const TABLE_BEGINS: &str = "pub static TABLE: &[Route] = &[";
 /// What makes a route or serves one, and the one file where it may stand.
-const MAKERS: [(&str, &str); 7] = [
+const MAKERS: [(&str, &str); 11] = [
     ("Route::auth(", TABLE),
     ("Route::store(", TABLE),
     ("Route::admin(", TABLE),
@@ -31,7 +31,13 @@ const MAKERS: [(&str, &str); 7] = [
     ("Route {", TABLE),
     ("Routes::new(", "crates/server/src/start.rs"),
     ("Router::new(", "crates/server/src/dispatch.rs"),
+    (".route(", NOWHERE),
+    (".route_service(", NOWHERE),
+    (".nest(", NOWHERE),
+    (".merge(", NOWHERE),
 ];
+/// The home of what no file may have: axum's own routes.
+const NOWHERE: &str = "no file: a row of the table is what is served";
 /// What callers read.
 const DOCUMENT: &str = "docs/API.md";
 
@@ -210,7 +216,8 @@ mod tests {
                 "static MORE: &[Route] = &[Route::store(Method::GET, \"/store/x\", ANYBODY)];",
                 1,
             ),
-            ("crates/server/src/run.rs", "    axum::Router::new().route(\"/store/x\", get(x)).merge(router)", 1),
+            ("crates/server/src/run.rs", "    axum::Router::new().route(\"/store/x\", get(x)).merge(router)", 3),
+            ("crates/server/src/dispatch.rs", "    Router::new().route(\"/x\", get(x)).fallback(dispatch)", 1),
             ("crates/server/src/run.rs", "    let routes = Routes::new(&[Route { handler, ..row }]);", 2),
             ("crates/server/src/run.rs", "    // As `Router::new()` would.", 0),
             ("crates/server/src/dispatch/tests/server.rs", "    Route::plain(Method::GET, \"/panic\", PANIC),", 0),

@@ -37,8 +37,7 @@ pub async fn run(app: &App, customer: &Customer) -> Result<Option<Customer>, Err
 async fn prove(app: &App, seen: &Customer, contact: ContactType) -> Result<Option<Customer>, Error> {
     let Some(value) = proof::contact_of(seen, contact) else { return Ok(None) };
     let mut cx = app.begin().await?;
-    proof::lock(&mut cx, &[(contact, value)]).await?;
-    customer::lock(&mut cx.tx, &seen.id).await?;
+    proof::hold(&mut cx, &seen.id, contact, value).await?;
     let present = customer::find(&mut cx.tx, &seen.id).await?;
     let Some(mut present) = present.filter(|present| proof::contact_of(present, contact) == Some(value)) else {
         return Ok(None);

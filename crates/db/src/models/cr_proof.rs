@@ -37,8 +37,8 @@ macro_rules! replace {
     };
 }
 
-/// SQLite runs several statements at once.
-const RECORD_SQLITE: &str = concat!(replace!("$7", "$8", "$9"), "; ", set_contacts!());
+/// SQLite runs several statements at once, and the second only if the first did not fail.
+const RECORD_SQLITE: &str = concat!(set_contacts!(), "; ", replace!("$7", "$8", "$9"));
 /// PostgreSQL does the same as parts of one.
 const RECORD_POSTGRES: &str = concat!("with proof as (", replace!("$7", "$8", "$9"), ") ", set_contacts!());
 

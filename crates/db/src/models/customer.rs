@@ -326,16 +326,19 @@ pub async fn lock(tx: &mut Tx, id: &CustomerId) -> Result<(), DbError> {
 const LOCK_WITH_CONTACT_POSTGRES: &str = "with contact as materialized (select pg_advisory_xact_lock($2)) \
      update customer set updated_at = updated_at from contact where id = $1 and deleted_at is null";
 
-/// Holds the lock with a number, as [`Tx::lock`], and then the row, as [`lock`]: in one statement. Where there is no such customer
-/// the lock may be left out.
+/// Holds the lock with a number, as [`Tx::lock`], and then the row, as [`lock`]: in one statement. False: it began without such a
+/// customer, and may hold neither.
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn lock_with_contact(tx: &mut Tx, id: &CustomerId, key: i64) -> Result<(), DbError> {
-    if let Handle::Postgres(connection) = tx.handle() {
-        sqlx::query(LOCK_WITH_CONTACT_POSTGRES).bind(id.as_str()).bind(key).execute(connection).await?;
+pub async fn lock_with_contact(tx: &mut Tx, id: &CustomerId, key: i64) -> Result<bool, DbError> {
+    match tx.handle() {
+        Handle::Sqlite(_) => Ok(true),
+        Handle::Postgres(connection) => {
+            let query = sqlx::query(LOCK_WITH_CONTACT_POSTGRES).bind(id.as_str()).bind(key);
+            Ok(query.execute(connection).await?.rows_affected() > 0)
+        }
     }
-    Ok(())
 }
 
 const SOFT_DELETE: &str = "update customer set deleted_at = $2, updated_at = $2 where id = $1 and deleted_at is null";

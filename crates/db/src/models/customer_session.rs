@@ -1,5 +1,5 @@
-//! What a request made as a customer needs to know, in one row: the customer, the identity behind the token, the wish to leave, and
-//! where the shop asks for one, the publishable key.
+//! What must be known of who acts as a customer, in one row: the customer, the identity behind it, the wish to leave, and where the
+//! shop asks for one, the publishable key.
 
 use cr_types::ids::{AuthIdentityId, CustomerId};
 use cr_types::timestamp::Timestamp;
@@ -17,7 +17,7 @@ use crate::tx::{Tx, on};
 pub struct Session {
     /// The customer.
     pub customer: Customer,
-    /// The `app_metadata` of the identity that the token names; `None` when that identity is gone.
+    /// The `app_metadata` of the identity that was named; `None` when that identity is gone.
     pub app_metadata: Option<Option<Value>>,
     /// Whether an account deletion request is pending or confirmed.
     pub is_deletion_active: bool,
@@ -53,8 +53,7 @@ const FIND: &str = concat!(
     " where c.id = $1 and c.deleted_at is null"
 );
 
-/// The customer that a token names, with the identity that the token names and the active deletion request: one
-/// statement a guarded request.
+/// A live customer by id, with an identity by its id, whosever it is, and the active deletion request.
 ///
 /// # Errors
 /// When the statement fails.

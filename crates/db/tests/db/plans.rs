@@ -37,7 +37,9 @@ const MEDUSAS: [&str; 3] = ["auth_mfa_factor::", "auth_verification::", "custome
 async fn plan(connection: &mut TestConnection, statement: &Statement) -> Vec<String> {
     match connection {
         TestConnection::Sqlite(connection) => {
-            let sql = format!("explain query plan {}", statement.sql);
+            // Each of those that are sent at once.
+            let parts = statement.sql.split(';').map(|part| format!("explain query plan {part}")).collect::<Vec<_>>();
+            let sql = parts.join(";");
             let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_all(connection).await.unwrap();
             rows.iter().map(|row| row.get::<String, _>("detail")).collect()
         }

@@ -16,6 +16,7 @@ mod journey;
 mod limits;
 mod openapi;
 mod pages;
+mod rotation;
 mod round_trips;
 mod sameness;
 mod seeded;

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use cr_testkit::TestDatabase;
 use serde_json::json;
 
-use crate::shop::{HOME, LOGIN, Shop};
+use crate::shop::{HOME, LOGIN, REGISTER, Shop};
 use crate::support::PASSWORD;
 
 /// The moment at which everybody was made, which is not before verification was asked for.
@@ -85,6 +85,21 @@ pub(crate) async fn fill(database: &TestDatabase, numbers: RangeInclusive<u32>, 
     connection.close().await;
 }
 
+/// Makes identities that are nobody's yet: their e-mail was registered, and no customer followed.
+pub(crate) async fn fill_unclaimed(database: &TestDatabase, numbers: RangeInclusive<u32>) {
+    let mut connection = database.open().await;
+    for (table, values) in [
+        ("auth_identity (id, created_at, updated_at)", format!("'authid_' || i, {THEN}, {THEN}")),
+        (
+            "provider_identity (id, entity_id, provider, auth_identity_id, created_at, updated_at)",
+            format!("'e_' || i, 'c' || i || '@shop.test', 'emailpass', 'authid_' || i, {THEN}, {THEN}"),
+        ),
+    ] {
+        connection.insert_numbered(table, &values, &numbers).await;
+    }
+    connection.close().await;
+}
+
 /// Has the planner know the tables, as a server that runs for longer than a minute does.
 pub(crate) async fn analyze(database: &TestDatabase) {
     database.sql("analyze").await;
@@ -93,7 +108,7 @@ pub(crate) async fn analyze(database: &TestDatabase) {
 /// Gives everybody the password of somebody who registered: [`PASSWORD`].
 pub(crate) async fn give_passwords(shop: &Shop, database: &TestDatabase) {
     let body = json!({"email": "donor@shop.test", "password": PASSWORD});
-    let answer = shop.ask(HOME, "/auth/customer/emailpass/register", None, &body).await;
+    let answer = shop.ask(HOME, REGISTER, None, &body).await;
     assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
     database
         .sql(
@@ -135,7 +150,7 @@ pub(crate) async fn log_in(shop: &Shop, email: &str) -> String {
 /// somebody from an import does.
 pub(crate) async fn register(shop: &Shop, database: &TestDatabase, email: &str, phone: &str) -> (String, String) {
     let body = json!({"email": email, "password": PASSWORD});
-    let token = shop.ask(HOME, "/auth/customer/emailpass/register", None, &body).await.field("/token");
+    let token = shop.ask(HOME, REGISTER, None, &body).await.field("/token");
     let body = json!({"email": email, "phone": phone});
     let id = shop.ask(HOME, "/store/customers", Some(&token), &body).await.field("/customer/id");
     database

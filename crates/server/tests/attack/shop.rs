@@ -51,6 +51,7 @@ pub(crate) const DELETION: &str = "/store/customers/account-deletion/request";
 pub(crate) const DELETION_CONFIRM: &str = "/store/customers/account-deletion/confirm";
 pub(crate) const CANCEL: &str = "/store/customers/account-deletion/cancel-request";
 pub(crate) const CANCEL_CONFIRM: &str = "/store/customers/account-deletion/cancel-confirm";
+pub(crate) const REGISTER: &str = "/auth/customer/emailpass/register";
 pub(crate) const LOGIN: &str = "/auth/customer/emailpass";
 pub(crate) const RESET: &str = "/auth/customer/emailpass/reset-password";
 pub(crate) const CHANGE_PASSWORD: &str = "/store/customers/change-password";

@@ -74,6 +74,17 @@ impl Load {
         Self { ledger, clients: tasks, stop }
     }
 
+    /// Somebody who logs in by a proven phone besides, reads and refreshes, until the end.
+    pub(crate) fn log_in(&mut self, phone: &str, to: &Where) {
+        let visitor = Visitor { to: to.clone(), ledger: Arc::clone(&self.ledger), stopped: self.stop.subscribe() };
+        let login = json!({"phone": phone, "password": PASSWORD});
+        self.clients.spawn(async move {
+            while !*visitor.stopped.borrow() {
+                visitor.shop(&login).await;
+            }
+        });
+    }
+
     /// Waits until so many customers have all that they came for.
     ///
     /// # Panics
@@ -130,9 +141,22 @@ impl Visitor {
             let answer = self.ask("/store/customers/otp/send", &bearer, &body, &[200]).await;
             person.accepted += usize::from(answer.is_some_and(|answer| answer.status == 200));
         }
+        // Nothing of it is proven, and nobody is leaving: refused, and answered as somebody who is.
         let body = json!({"email": email, "password": PASSWORD});
         self.ask("/auth/customer/emailpass", "", &body, &[401]).await;
+        self.ask("/store/customers/account-deletion/cancel-request", "", &json!({"email": email}), &[200]).await;
         self.ledger.people.lock().unwrap().push(person);
+    }
+
+    /// A login, what a storefront asks then, and a fresh token.
+    async fn shop(&self, login: &Value) {
+        let answer = self.ask("/auth/customer/emailpass", "", login, &[200]).await;
+        let Some(answer) = answer.filter(|answer| answer.status == 200) else { return };
+        let bearer = format!("authorization: Bearer {}\r\n", answer.field("/token"));
+        for _ in 0..5 {
+            self.request("GET", "/store/customers/me", &bearer, "", &[200]).await;
+        }
+        self.ask("/auth/token/refresh", &bearer, &json!({}), &[200]).await;
     }
 
     /// Asks until the answer is one of these; `None` when the load ended before.
@@ -149,13 +173,18 @@ impl Visitor {
         }
     }
 
+    /// One `POST`, as [`Self::request`].
+    async fn ask(&self, path: &str, headers: &str, body: &Value, expected: &[u16]) -> Option<Answer> {
+        self.request("POST", path, headers, &body.to_string(), expected).await
+    }
+
     /// One request. `None` when the connection was cut before the answer.
     ///
     /// # Panics
     /// When the answer is neither expected nor a clear "not now", or did not come in time.
-    async fn ask(&self, path: &str, headers: &str, body: &Value, expected: &[u16]) -> Option<Answer> {
+    async fn request(&self, method: &str, path: &str, headers: &str, body: &str, expected: &[u16]) -> Option<Answer> {
         let begun = Instant::now();
-        let Ok(answer) = self.exchange(path, headers, &body.to_string()).await else {
+        let Ok(answer) = self.exchange(method, path, headers, body).await else {
             self.ledger.cuts.fetch_add(1, Ordering::Relaxed);
             return None;
         };
@@ -176,12 +205,12 @@ impl Visitor {
 
 impl Visitor {
     /// One request to one of the servers in turn; to the next where nobody listens, as a load balancer does.
-    async fn exchange(&self, path: &str, headers: &str, body: &str) -> std::io::Result<Answer> {
+    async fn exchange(&self, method: &str, path: &str, headers: &str, body: &str) -> std::io::Result<Answer> {
         loop {
             let all = self.to.borrow().clone();
             let turn = self.ledger.turns.fetch_add(1, Ordering::Relaxed);
             let one = all[turn % all.len()];
-            match wire::exchange(one, "POST", path, headers, body).await {
+            match wire::exchange(one, method, path, headers, body).await {
                 Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
@@ -234,7 +263,7 @@ impl Ledger {
             let Person { accepted, tried, .. } = person;
             assert!((*accepted..=*tried).contains(&sends), "{id}: {accepted} of {tried} accepted, {sends} are there");
         }
-        let nobodys = "select c.id from customer c where c.has_account and not exists (select 1 from auth_identity a \
+        let nobodys = "select c.id from customer c where c.has_account and c.deleted_at is null and not exists (select 1 from auth_identity a \
                        where cast(a.app_metadata as text) like '%' || c.id || '%')";
         assert!(database.rows(nobodys).await.is_empty(), "customers whom nobody can log in as");
         assert_delivered(database, texts).await;

@@ -14,7 +14,8 @@ use tokio::task::JoinSet;
 
 use crate::customer::{Customer, PASSWORD};
 use crate::load::{Load, messages_to};
-use crate::program::PATIENCE;
+use crate::network::sign_up;
+use crate::program::{PATIENCE, Program};
 use crate::shop::{Server, Shop};
 use crate::support::{CHEAP, DEVELOPMENT, TestServer};
 use crate::wire;
@@ -24,6 +25,8 @@ const THREE: usize = 3;
 /// What `sendsPerSubject` lets in, of how many that ask.
 const LET_IN: usize = 5;
 const ASKING: usize = 24;
+/// Accounts that are due to be deleted.
+const DUE: u32 = 400;
 /// Milliseconds between two restarts.
 const BREATH: u64 = 400;
 
@@ -58,7 +61,7 @@ async fn restart_in_turn(
 }
 
 /// A load balancer goes elsewhere once a replica refuses connections. What a replica has taken it answers, so a deployment costs no
-/// customer anything.
+/// customer anything. Meanwhile three deletion jobs run at once, as those of three replicas do when the hour strikes.
 #[test]
 fn a_rolling_restart_fails_no_request() {
     cr_testkit::run(async {
@@ -66,14 +69,25 @@ fn a_rolling_restart_fails_no_request() {
         let texts = WebhookSink::start().await;
         let shop = Shop::new(&database, &messages_to(&texts), "");
         let mut servers = serve_three(&shop).await;
+        sign_up(&servers[0], &texts, "alice@example.com", "+15551234567").await;
+        let mut connection = database.open().await;
+        cr_testkit::leaving::fill(&mut connection, 1..=DUE).await;
+        connection.close().await;
         let (balancer, to) = watch::channel(addresses(&servers));
-        let load = Load::start(6, &to);
+        let mut load = Load::start(6, &to);
+        load.log_in("+15551234567", &to);
+        let jobs: Vec<Program> =
+            (0..THREE).map(|_| Program::start(shop.command(&["job", "run", "process-account-deletions"]))).collect();
         restart_in_turn(&shop, &mut servers, if crate::is_full() { 20 } else { 1 }, &balancer).await;
+        for job in jobs {
+            assert_eq!(job.end().await, Some(0));
+        }
         tokio::time::sleep(Duration::from_millis(BREATH)).await;
         let ledger = load.end().await;
         assert!(ledger.customers() > 0, "{}", ledger.told());
         assert_eq!((ledger.refusals(), ledger.cuts()), (0, 0), "{}", ledger.told());
         ledger.check(&database, &texts).await;
+        assert_each_was_deleted_once(&database).await;
         println!("rolling restarts: {}", ledger.told());
         for server in servers {
             server.program.stop().await;
@@ -127,10 +141,18 @@ fn a_limit_is_exact_over_replicas_that_are_restarted() {
     });
 }
 
-/// Each replica's clock strikes the hour; each account is deleted once, and told of once.
+/// Every account that was due has one line in the audit, and nobody else has one.
+async fn assert_each_was_deleted_once(database: &TestDatabase) {
+    let lines = database.rows("select subject_id from cr_audit where action = 'account_deletion.completed'").await;
+    let mut subjects: Vec<String> = lines.iter().map(|line| line["subject_id"].to_string()).collect();
+    subjects.sort();
+    subjects.dedup();
+    assert_eq!((lines.len(), subjects.len()), (DUE as usize, DUE as usize));
+}
+
+/// Each replica's clock strikes the hour: all run the job, and the rows decide who deletes which account.
 #[test]
 fn three_replicas_delete_each_due_account_once_when_the_hour_strikes() {
-    const DUE: u32 = 400;
     cr_testkit::run(async {
         let database = TestDatabase::postgres().await;
         let mut connection = database.open().await;
@@ -153,11 +175,7 @@ fn three_replicas_delete_each_due_account_once_when_the_hour_strikes() {
         for server in servers {
             server.stop().await;
         }
-        let lines = database.rows("select subject_id from cr_audit where action = 'account_deletion.completed'").await;
-        let mut subjects: Vec<String> = lines.iter().map(|line| line["subject_id"].to_string()).collect();
-        subjects.sort();
-        subjects.dedup();
-        assert_eq!((lines.len(), subjects.len()), (DUE as usize, DUE as usize));
+        assert_each_was_deleted_once(&database).await;
         let left = database.rows("select id from customer where deleted_at is null or email is not null").await;
         assert!(left.is_empty(), "{left:?}");
     });

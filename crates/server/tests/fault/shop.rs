@@ -28,6 +28,7 @@ cookieSecret = "a test's cookie secret of thirty-two bytes or more"
 storefrontUrl = "https://shop.example.com"
 email_verification = { channel = "email", resendThrottleSeconds = 0 }
 phone_verification = { channel = "sms", resendThrottleSeconds = 0 }
+account_deletion_cancel = { template = "builtin", resendThrottleSeconds = 0 }
 registration = { identifier = "both" }
 login = { identifier = "both" }
 password_reset = { template = "builtin", sms_body = "Reset your password: {{reset_url}}" }

@@ -14,8 +14,10 @@ const HALVES: &[(&str, &str)] = &[
         "select id from provider_identity where auth_identity_id not in (select id from auth_identity)",
     ),
     (
+        // A decoy belongs to nobody, and nothing is sent of it.
         "a code without its message",
-        "select id from otp_verification where id not in (select idempotency_key from cr_outbox)",
+        "select id from otp_verification where id not in (select idempotency_key from cr_outbox) \
+         and customer_id in (select id from customer)",
     ),
     ("an unsent message without content", "select id from cr_outbox where status <> 'delivered' and payload is null"),
     ("a sent message with content", "select id from cr_outbox where status = 'delivered' and payload is not null"),

@@ -12,7 +12,7 @@ use crate::deletion::schedule;
 use crate::shop::{PASSWORD, Shop, guess, registration};
 
 /// Every deed that is killed, by the file of its workflow or job, a word behind a slash telling two of one apart.
-pub(super) const CASES: [&str; 28] = [
+pub(super) const CASES: [&str; 29] = [
     "register",
     "create_customer",
     "send_otp",
@@ -35,6 +35,7 @@ pub(super) const CASES: [&str; 28] = [
     "list_referrals",
     "retrieve_customer",
     "adopt_verification",
+    "adopt_verification/phone",
     "verify_email",
     "verify_phone",
     "create_user",
@@ -97,7 +98,13 @@ pub(super) async fn prepare(shop: &Shop, case: &str) -> Deed {
             let (token, email) = (registered(shop, ANN).await, ANN.to_owned());
             Deed::CreateCustomer { token, email, phone: Some(PHONE.to_owned()), referral_code: Some(friend) }
         }
-        "send_otp" | "verify_otp" | "verify_otp/phone" | "verify_email" | "verify_phone" | "adopt_verification"
+        "send_otp"
+        | "verify_otp"
+        | "verify_otp/phone"
+        | "verify_email"
+        | "verify_phone"
+        | "adopt_verification"
+        | "adopt_verification/phone"
         | "prune" => prepare_unproven(shop, case).await,
         "request_password_reset" | "complete_password_reset" => {
             member(shop).await;
@@ -126,11 +133,12 @@ async fn prepare_unproven(shop: &Shop, case: &str) -> Deed {
         "send_otp" => Deed::SendOtp { token, id, contact: "email".to_owned() },
         "verify_email" => Deed::VerifyEmail { id },
         "verify_phone" => Deed::VerifyPhone { id },
-        "adopt_verification" => {
+        "adopt_verification" | "adopt_verification/phone" => {
+            let (value, entity_type) = if case == "adopt_verification" { (ANN, "email") } else { (PHONE, "phone") };
             let sql = format!(
                 "insert into auth_verification (id, auth_identity_id, entity_id, entity_type, code_provider, \
-                 verified_at, requested_at, created_at, updated_at) select 'authver_1', auth_identity_id, '{ANN}', \
-                 'email', 'token', '{START}', '{START}', '{START}', '{START}' from provider_identity"
+                 verified_at, requested_at, created_at, updated_at) select 'authver_1', auth_identity_id, '{value}', \
+                 '{entity_type}', 'token', '{START}', '{START}', '{START}', '{START}' from provider_identity"
             );
             shop.database.sql(&sql).await;
             Deed::RetrieveCustomer { id }

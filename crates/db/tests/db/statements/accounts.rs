@@ -1,6 +1,5 @@
 //! `customer`, its addresses, its proofs and its request to be forgotten.
 
-use cr_db::DbError;
 use cr_db::models::account_deletion_request;
 use cr_db::models::api_key;
 use cr_db::models::contact_claim::{self, Claimed, ContactClaims};
@@ -8,6 +7,7 @@ use cr_db::models::cr_proof::{self, Proof};
 use cr_db::models::customer::{self, NewCustomer};
 use cr_db::models::customer_address;
 use cr_db::models::customer_session;
+use cr_db::{DatabaseKind, DbError};
 use serde_json::json;
 
 use super::{after, begin, customer_id, identity_id, now, open};
@@ -174,6 +174,38 @@ cr_testkit::both! {
         assert_ne!(test.dump(&[]).await, before);
     }
 
+    /// Who was there when it began is held, and so is the contact; SQLite holds the whole file.
+    async fn a_contact_and_its_customer_are_held_together(test: TestDatabase) {
+        let database = open(&test, CUSTOMERS).await;
+        let before = test.dump(&[]).await;
+        let is_only_writer = matches!(test.kind(), DatabaseKind::Sqlite);
+        for (id, is_there) in [("cus_gone", false), ("cus_nobody", false), ("cus_1", true)] {
+            let mut tx = begin(&database).await;
+            let held = customer::lock_with_contact(&mut tx, &customer_id(id), 7).await.unwrap();
+            assert_eq!(held, is_there || is_only_writer, "{id}");
+            let mut others = tokio::task::JoinSet::new();
+            for row in [false, true] {
+                let database = database.clone();
+                others.spawn(async move {
+                    let mut tx = begin(&database).await;
+                    if row {
+                        customer::lock(&mut tx, &customer_id("cus_1")).await.unwrap();
+                    } else {
+                        tx.lock(7).await.unwrap();
+                    }
+                    tx.commit().await.unwrap();
+                });
+            }
+            if is_there {
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                assert!(others.try_join_next().is_none(), "the contact or the row was free");
+            }
+            tx.commit().await.unwrap();
+            others.join_all().await;
+        }
+        assert_eq!(test.dump(&[]).await, before);
+    }
+
     async fn a_soft_deleted_customer_keeps_the_first_moment(test: TestDatabase) {
         let database = open(&test, CUSTOMERS).await;
         let mut tx = begin(&database).await;
@@ -250,8 +282,13 @@ cr_testkit::both! {
         test.sql("insert into customer (id, email, has_account) values ('cus_2', 'other@new.test', true)").await;
         let mut tx = begin(&database).await;
         row.email = Some("other@new.test".to_owned());
-        let taken = cr_proof::record(&mut tx, &row, &proof, after(3)).await;
+        let refused = Proof { value: "other@new.test".to_owned(), ..proof };
+        let taken = cr_proof::record(&mut tx, &row, &refused, after(3)).await;
         assert!(matches!(taken, Err(DbError::NotUnique { constraint }) if constraint == "IDX_customer_email_has_account_unique"));
+        if matches!(test.kind(), DatabaseKind::Sqlite) {
+            // There the transaction goes on; PostgreSQL's is over.
+            assert_eq!(cr_proof::list(&mut tx, "email", "other@new.test").await.unwrap(), []);
+        }
     }
 
     /// What the look does not see is not read at all, and a contact goes to whoever asks.
@@ -262,12 +299,14 @@ cr_testkit::both! {
                 ('cus_1', 'email', 'Ann@shop.test', '2026-01-01T00:00:00.000Z'),
                 ('cus_1', 'phone', '+15551234567', '2026-01-01T00:00:00.000Z');
             insert into auth_identity (id, app_metadata) values ('authid_1', '{"customer_id": "cus_1"}'),
-                ('authid_2', '{"customer_id": "cus_2"}'), ('authid_3', null), ('authid_4', '{"user_id": "user_1"}');
+                ('authid_2', '{"customer_id": "cus_2"}'), ('authid_3', null), ('authid_4', '{"user_id": "user_1"}'),
+                ('authid_5', '{"customer_id": null}'), ('authid_6', '{"customer_id": ["cus_1"]}'), ('authid_7', '{"customer_id": "cus_1"}');
+            update auth_identity set deleted_at = '2026-01-01T00:00:00.000Z' where id = 'authid_7';
             insert into provider_identity (id, entity_id, provider, auth_identity_id) values
                 ('p1', 'Ann@shop.test', 'emailpass', 'authid_1'), ('p2', '+15551234567', 'phonepass', 'authid_1')"#;
         let database = open(&test, own).await;
         let ann = customer_id("cus_1");
-        let (email, phone) = (("ann@shop.test", "Ann@shop.test"), ("+15551234567", "+15551234567"));
+        let (email, phone) = (("ann@shop.test", "Ann@shop.test"), ("+15551234567", "+1 (555) 123-4567"));
         let look = async |(canonical, value): (&str, &str)| {
             let mut tx = begin(&database).await;
             let claimed = Claimed { canonical, value, customer: &ann };
@@ -277,40 +316,45 @@ cr_testkit::both! {
                 contact_claim::look_at_phone(&mut tx, claimed).await.unwrap()
             }
         };
-        let nothing = ContactClaims { has_others: false, is_own_login: true };
-        assert_eq!((look(email).await, look(phone).await), (nothing, nothing));
-        let other_case = look(("ann@shop.test", "ann@shop.test")).await;
-        assert_eq!(other_case, ContactClaims { has_others: false, is_own_login: false }, "the login is for another text");
+        let own = |is_own_login| ContactClaims { has_others: false, is_own_login };
+        assert_eq!((look(email).await, look(phone).await), (own(true), own(false)), "the login is for E.164");
+        assert_eq!(look((phone.0, phone.0)).await, own(true));
+        assert_eq!(look((email.0, email.0)).await, own(false), "the login is for another text");
 
-        for (name, claim, undo) in [
-            ("a proof", "insert into cr_proof (customer_id, channel, value, proven_at) values
-                ('cus_2', 'email', 'ann@shop.test', '2026-01-01T00:00:00.000Z'),
-                ('cus_2', 'phone', '+15551234567', '2026-01-01T00:00:00.000Z')", "delete from cr_proof where customer_id = 'cus_2'"),
-            ("somebody's login", "insert into provider_identity (id, entity_id, provider, auth_identity_id) values
-                ('o1', 'ANN@shop.test', 'emailpass', 'authid_2')", "delete from provider_identity where id = 'o1'"),
-            ("nobody's login", "insert into provider_identity (id, entity_id, provider, auth_identity_id) values
-                ('o1', 'ann@Shop.test', 'emailpass', 'authid_3')", "delete from provider_identity where id = 'o1'"),
-            ("an administrator's login", "insert into provider_identity (id, entity_id, provider, auth_identity_id) values
-                ('o1', 'ann@Shop.test', 'emailpass', 'authid_4')", "delete from provider_identity where id = 'o1'"),
-            ("a login that was soft-deleted", "insert into provider_identity (id, entity_id, provider, auth_identity_id, deleted_at)
-                values ('o1', 'ann@Shop.test', 'emailpass', 'authid_2', '2026-01-01T00:00:00.000Z')",
-                "delete from provider_identity where id = 'o1'"),
-            ("an account", "insert into customer (id, email, has_account) values ('cus_2', 'aNN@shop.test', true)",
-                "delete from customer where id = 'cus_2'"),
+        let proof = |channel: &str, value: &str| format!(
+            "insert into cr_proof (customer_id, channel, value, proven_at) \
+             values ('cus_2', '{channel}', '{value}', '2026-01-01T00:00:00.000Z')");
+        let login = |provider: &str, text: &str, identity: &str| format!(
+            "insert into provider_identity (id, entity_id, provider, auth_identity_id) values ('o1', '{text}', '{provider}', '{identity}')");
+        let deleted = "update provider_identity set deleted_at = '2026-01-01T00:00:00.000Z' where id = 'o1'";
+        for (name, claim, (by_email, by_phone)) in [
+            ("a proof", proof("email", email.0), (true, false)),
+            ("a proof as it is stored", proof("email", email.1), (true, false)),
+            ("a phone's proof", proof("phone", phone.0), (false, true)),
+            ("a phone's proof as it is stored", proof("phone", phone.1), (false, true)),
+            ("somebody's login", login("emailpass", "ANN@shop.test", "authid_2"), (true, false)),
+            ("somebody's phone", login("phonepass", phone.1, "authid_2"), (false, true)),
+            ("nobody's login", login("emailpass", "ann@Shop.test", "authid_3"), (true, false)),
+            ("nobody's any more", login("emailpass", "ann@Shop.test", "authid_5"), (true, false)),
+            ("a list of owners", login("emailpass", "ann@Shop.test", "authid_6"), (true, false)),
+            ("an administrator's login", login("emailpass", "ann@Shop.test", "authid_4"), (true, false)),
+            ("a login that was soft-deleted", login("emailpass", "ann@Shop.test", "authid_2") + ";" + deleted, (true, false)),
+            ("an account", "insert into customer (id, email, has_account) values ('cus_2', 'aNN@shop.test', true)".to_owned(), (true, false)),
+            ("a guest", "insert into customer (id, email, has_account) values ('cus_2', 'ann@shop.test', false)".to_owned(), (false, false)),
         ] {
-            test.sql(claim).await;
-            assert!(look(email).await.has_others, "{name}");
-            assert_eq!(look(phone).await.has_others, name == "a proof", "{name}");
-            test.sql(undo).await;
-            assert_eq!(look(email).await, nothing, "after {name}");
+            test.sql(&claim).await;
+            assert_eq!((look(email).await.has_others, look(phone).await.has_others), (by_email, by_phone), "{name}");
+            test.sql("delete from cr_proof where customer_id = 'cus_2'; delete from provider_identity where id = 'o1'; \
+                      delete from customer where id = 'cus_2'").await;
+            assert_eq!(look(email).await, own(true), "after {name}");
         }
         test.sql("update provider_identity set auth_identity_id = 'authid_3'").await;
         let lost = ContactClaims { has_others: true, is_own_login: false };
         assert_eq!((look(email).await, look(phone).await), (lost, lost));
+        test.sql("update provider_identity set auth_identity_id = 'authid_7'").await;
+        assert_eq!((look(email).await, look((phone.0, phone.0)).await), (own(false), own(false)), "of an identity that is gone");
         test.sql("update provider_identity set auth_identity_id = 'authid_1', deleted_at = '2026-01-01T00:00:00.000Z'").await;
-        assert!(!look(email).await.is_own_login && !look(phone).await.is_own_login);
-        test.sql("insert into customer (id, email, has_account) values ('cus_guest', 'ann@shop.test', false)").await;
-        assert!(!look(email).await.has_others, "a guest of the checkout claims nothing");
+        assert_eq!((look(email).await, look((phone.0, phone.0)).await), (own(false), own(false)), "soft-deleted");
     }
 
     async fn an_active_request_is_pending_or_confirmed(test: TestDatabase) {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use serde_json::{Value, json};
+use cr_core::modules::auth::token::{self, AuthClaims};
+use serde_json::{Map, Value, json};
 use tokio::task::JoinSet;
 
-use crate::enumeration::{Door, EACH, OTHERS, STATES, pairs};
-use crate::people::email;
+use crate::enumeration::{ASKERS, Door, EACH, OTHERS, pairs};
+use crate::people::{email, id};
 use crate::shop::{BOTS, RESET, SEND, Shop};
 use crate::statistics::{mann_whitney, median};
 use crate::support::Answer;
@@ -28,29 +29,26 @@ const OWN_HEADERS: [&str; 2] = ["date", "x-request-id"];
 /// Asks a door about somebody and nobody in turns, prints one line, and fails when they can be told apart.
 pub(crate) async fn compare(shop: &Arc<Shop>, door: &Door, load: &str) {
     let mut millis: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-    let [nobody, known @ ..] = STATES;
-    let ask = async |first: u32, pair: u32| {
-        let body = (door.body)(first + pair % EACH);
+    let nobody = ("nobody", door.nobody);
+    let ask = async |number: u32, pair: u32, second: u32| {
+        let body = (door.body)(number);
+        let session = door.by_session.then(|| session(shop, ASKERS + second));
         let begun = Instant::now();
-        let answer = shop.ask(pair % BOTS, door.path, None, &body).await;
+        let answer = shop.ask(pair % BOTS, door.path, session.as_deref(), &body).await;
         (begun.elapsed().as_secs_f64() * 1e3, answer)
     };
-    // The first answers pay for what is made once.
+    // The first answers pay for what is made once. They are about numbers that nobody is asked about later.
     for pair in 0..6 {
-        ask(if pair % 2 == 0 { nobody.1 } else { known[0].1 }, pair).await;
+        ask(door.nobody + door.each + pair, pair, pair % 2).await;
         shop.clock.advance_seconds(PAUSE);
     }
     for pair in 0..pairs(door.hashes, load == "busy") {
-        let (state, first, _) = known[usize::try_from(pair).unwrap() % known.len()];
+        let known = door.known[usize::try_from(pair).unwrap() % door.known.len()];
         // Who comes second finds warm caches: each is second every other time.
-        let order = if pair / 4 % 2 == 0 {
-            [(nobody.0, nobody.1), (state, first)]
-        } else {
-            [(state, first), (nobody.0, nobody.1)]
-        };
+        let order = if pair / 4 % 2 == 0 { [nobody, known] } else { [known, nobody] };
         let mut seen_before = None;
-        for (state, first) in order {
-            let (took, answer) = ask(first, pair).await;
+        for (second, (state, first)) in (0..).zip(order) {
+            let (took, answer) = ask(first + pair % door.each, pair, second).await;
             millis.entry(state).or_default().push(took);
             let seen = seen(&answer);
             assert_ne!(answer.status.as_u16(), 429, "{}: {state} is over a limit", door.name);
@@ -61,6 +59,24 @@ pub(crate) async fn compare(shop: &Arc<Shop>, door: &Door, load: &str) {
         shop.clock.advance_seconds(PAUSE);
     }
     judge(door, load, &millis);
+}
+
+/// A token of a customer by number, as a login would give it now.
+fn session(shop: &Shop, number: u32) -> String {
+    let (customer, now) = (id(number), shop.now() / 1000);
+    let claims = AuthClaims {
+        actor_id: customer.clone(),
+        actor_type: "customer".to_owned(),
+        auth_identity_id: format!("authid_{number}"),
+        auth_provider: Some("emailpass".to_owned()),
+        mfa_enabled: false,
+        mfa_challenge_completed_at: None,
+        app_metadata: Map::from_iter([("customer_id".to_owned(), json!(customer))]),
+        user_metadata: Map::new(),
+        iat: now,
+        exp: now + 3600,
+    };
+    token::issue(&shop.state().app.shared.keys, &claims)
 }
 
 /// Prints the medians, their difference and the p, of all who are known and of each state; and judges them.

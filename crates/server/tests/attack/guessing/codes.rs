@@ -149,7 +149,7 @@ cr_testkit::both! {
         besiege(&shop, &dice, &ways, 8, &mut loot).await;
         leave(&database, &id).await;
         ways.extend(cancellations());
-        besiege(&shop, &dice, &ways, 7, &mut loot).await;
+        besiege(&shop, &dice, &ways, 8, &mut loot).await;
 
         assert_eq!(counters(&database).await, [20; 9]);
         let live = loot.live(&database).await;
@@ -170,7 +170,7 @@ cr_testkit::both! {
         let mut loot = Loot::default();
         let mut ways = verifications(&id);
         ways.extend(cancellations());
-        besiege(&shop, &dice, &ways, 23, &mut loot).await;
+        besiege(&shop, &dice, &ways, 24, &mut loot).await;
         let live = loot.live(&database).await;
         assert_eq!((loot.all(), live, counters(&database).await), (6 * BUDGET, 0, vec![20; 6]));
         println!("codes of a customer in good standing, by strangers: {live} guesses count, {} at decoys", loot.all());
@@ -188,7 +188,7 @@ cr_testkit::both! {
         // Another new contact is no other subject.
         ways.push(Way::stolen(CONTACT, CONTACT_VERIFY, &session, json!({"email": "mallory2@example.com"})));
         ways.push(Way::stolen(CONTACT, CONTACT_VERIFY, &session, json!({"phone": "+15557654322"})));
-        besiege(&shop, &dice, &ways, 23, &mut loot).await;
+        besiege(&shop, &dice, &ways, 24, &mut loot).await;
         let live = loot.live(&database).await;
         assert_eq!((loot.all(), live, counters(&database).await), (3 * BUDGET, 3 * BUDGET, vec![20; 3]));
         println!("codes by a stolen session: {live} guesses count, success {:.4} %", success_percent(live));
