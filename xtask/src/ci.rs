@@ -1,5 +1,6 @@
 //! What must pass before a push, in the order in which a failure is cheapest to find.
 
+use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -77,10 +78,13 @@ fn deny(root: &Path) -> Result<()> {
 /// Whether there is a database of advisories where cargo-deny keeps it.
 #[expect(clippy::disallowed_methods, reason = "where Cargo lives is told by the environment alone")]
 fn has_advisories() -> bool {
-    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = std::env::var_os("CARGO_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
     let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
     let found = home.and_then(|home| home.join("advisory-dbs").read_dir().ok());
-    found.is_some_and(|entries| entries.flatten().any(|entry| entry.path().is_dir()))
+    let is_whole = |entry: &DirEntry| {
+        entry.file_name().to_string_lossy().starts_with("advisory-db-") && entry.path().join("crates").is_dir()
+    };
+    found.is_some_and(|entries| entries.flatten().any(|entry| is_whole(&entry)))
 }
 
 /// Fails when a committed file is not what its source makes.

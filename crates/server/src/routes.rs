@@ -365,7 +365,7 @@ mod tests {
         }
     }
 
-    /// No test tries what stands beside the table, so it is counted here: pages and their data, which everybody may have.
+    /// No test that walks the table tries what stands beside it, so it is counted here: pages and their data.
     #[test]
     fn beside_the_table_are_pages_alone() {
         let admin = pages("/app");

@@ -23,7 +23,7 @@ const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 /// Where the table begins in its file.
 const TABLE_BEGINS: &str = "pub static TABLE: &[Route] = &[";
 /// What makes a route or serves one, and the one file where it may stand.
-const MAKERS: [(&str, &str); 11] = [
+const MAKERS: [(&str, &str); 15] = [
     ("Route::auth(", TABLE),
     ("Route::store(", TABLE),
     ("Route::admin(", TABLE),
@@ -35,6 +35,10 @@ const MAKERS: [(&str, &str); 11] = [
     (".route_service(", NOWHERE),
     (".nest(", NOWHERE),
     (".merge(", NOWHERE),
+    (".nest_service(", NOWHERE),
+    (".fallback_service(", NOWHERE),
+    ("Router::default(", NOWHERE),
+    ("Router::<", NOWHERE),
 ];
 /// The home of what no file may have: axum's own routes.
 const NOWHERE: &str = "no file: a row of the table is what is served";
@@ -82,7 +86,9 @@ fn made_elsewhere(file: &SourceFile) -> Vec<String> {
     if file.path.contains("/tests/") || file.path.ends_with("/tests.rs") {
         return Vec::new();
     }
-    let code = file.lines().take_while(|(_, line)| !line.starts_with("#[cfg(test)]"));
+    // A module of tests that is a file of its own ends nothing.
+    let is_end = |line: &str| line.starts_with("mod tests {");
+    let code = file.lines().take_while(|(_, line)| !is_end(line));
     let code = code.filter(|(_, line)| !line.trim_start().starts_with("//"));
     code.flat_map(|(number, line)| {
         let made = MAKERS.iter().filter(move |(maker, home)| line.contains(maker) && file.path != *home);
@@ -208,7 +214,7 @@ mod tests {
     fn a_route_made_elsewhere_is_found() {
         let file = |path: &str, line: &str| SourceFile {
             path: path.to_owned(),
-            text: format!("{line}\n#[cfg(test)]\n{line}\n"),
+            text: format!("#[cfg(test)]\nmod more;\n{line}\n#[cfg(test)]\nmod tests {{\n{line}\n}}\n"),
         };
         for (path, line, count) in [
             (

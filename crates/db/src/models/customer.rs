@@ -326,8 +326,8 @@ pub async fn lock(tx: &mut Tx, id: &CustomerId) -> Result<(), DbError> {
 const LOCK_WITH_CONTACT_POSTGRES: &str = "with contact as materialized (select pg_advisory_xact_lock($2)) \
      update customer set updated_at = updated_at from contact where id = $1 and deleted_at is null";
 
-/// Holds the lock with a number, as [`Tx::lock`], and then the row, as [`lock`]: in one statement. False: it began without such a
-/// customer, and may hold neither.
+/// Holds the lock with a number, as [`Tx::lock`], and then the row, as [`lock`]: in one statement. False: there was no such
+/// customer when it began, or none any more when it had the lock; then it may hold neither.
 ///
 /// # Errors
 /// When the statement fails.

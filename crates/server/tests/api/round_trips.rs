@@ -9,12 +9,13 @@ mod log;
 mod wire;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::body::Body;
 use cr_core::workflows::create_api_key::{self, ApiKeyType};
 use cr_db::DatabaseKind;
 use cr_server::start::Started;
-use cr_testkit::TestDatabase;
+use cr_testkit::{Frozen, TestDatabase};
 use http::{Method, Request};
 use serde_json::{Value, json};
 use tracing::Instrument as _;
@@ -26,7 +27,7 @@ use crate::support::{self, Answer, CHEAP, DEVELOPMENT, PASSWORD, TestServer};
 
 /// Every request that is measured, in order: its statements on SQLite, its round trips on PostgreSQL, and where that is more than one,
 /// what for.
-const COSTS: [(&str, usize, usize, &str); 19] = [
+const COSTS: [(&str, usize, usize, &str); 23] = [
     ("register", 8, 8, "it is counted and committed before the hash; then identity and credential"),
     ("POST /store/customers", 10, 12, "who has the contacts, the customer, the identity; on PostgreSQL their locks"),
     ("otp/send, own", 9, 9, "identity, account, counters seen twice and taken once, the code, the message"),
@@ -41,6 +42,10 @@ const COSTS: [(&str, usize, usize, &str); 19] = [
     ("POST /auth/session", 1, 1, ""),
     ("GET me, by session", 1, 1, ""),
     ("refresh", 2, 2, "the identity, then its customer"),
+    ("me/contact, nobody's e-mail", 13, 13, "who has it, as many looked up for nobody; then as a send"),
+    ("me/contact, an unproven e-mail", 13, 13, "as nobody's"),
+    ("me/contact, nobody's phone", 12, 12, "as an e-mail, but for the accounts that have it"),
+    ("me/contact, an unproven phone", 12, 12, "as nobody's"),
     ("otp/send, anonymous", 8, 8, "account, credential, counters seen and taken, the code, the message"),
     ("otp/send, nobody's", 8, 8, "as somebody's"),
     ("otp/verify, anonymous", 12, 14, "the guess is counted and committed; then the contact is proven"),
@@ -51,6 +56,7 @@ const COSTS: [(&str, usize, usize, &str); 19] = [
 /// A server whose requests are measured.
 struct Measured {
     started: Started,
+    clock: Arc<Frozen>,
     wire: Option<Wire>,
     _folder: tempfile::TempDir,
 }
@@ -71,9 +77,9 @@ impl Measured {
             DatabaseKind::Sqlite => None,
         };
         let url = wire.as_ref().map_or_else(|| database.url().to_owned(), |wire| wire.url(database.url()));
-        let env = cr_testkit::env(seed).0;
+        let (env, clock) = cr_testkit::env(seed);
         let (started, folder) = support::build(database, &config, &[("DATABASE_URL", &url)], env, CHEAP).await;
-        Self { started, wire, _folder: folder }
+        Self { started, clock, wire, _folder: folder }
     }
 
     /// Sends a request: the answer, and what the database was asked meanwhile.
@@ -104,6 +110,7 @@ impl Measured {
 struct Walk<'a> {
     /// Delivers messages.
     server: &'a TestServer,
+    clock: &'a Frozen,
     number: u32,
     heard: Vec<(&'static str, Vec<String>)>,
 }
@@ -172,10 +179,30 @@ impl Walk<'_> {
         self.post("refresh", shop, 200, ("/auth/token/refresh", Some(login), json!({}))).await;
     }
 
+    /// Wishes for another contact, which somebody has without having proven it, and which nobody has.
+    async fn change(&mut self, shop: &Measured, login: &str) {
+        let (email, phone) = self.others();
+        for (name, body) in [
+            ("me/contact, nobody's e-mail", json!({"email": format!("free{}@example.com", self.number)})),
+            ("me/contact, an unproven e-mail", json!({"email": email})),
+            ("me/contact, nobody's phone", json!({"phone": format!("+1555123458{}", self.number)})),
+            ("me/contact, an unproven phone", json!({"phone": phone})),
+        ] {
+            // Beyond the throttle.
+            shop.clock.advance_seconds(3600);
+            self.clock.advance_seconds(3600);
+            self.post(name, shop, 200, ("/store/customers/me/contact", Some(login), body)).await;
+        }
+    }
+
+    /// The contacts of somebody who has proven neither, and logs in with both, as from an import.
+    fn others(&self) -> (String, String) {
+        (format!("other{}@example.com", self.number), format!("+1555123457{}", self.number))
+    }
+
     /// Codes for somebody who shows nothing, and for nobody.
     async fn prove_without_a_token(&mut self, shop: &Measured) {
-        let email = format!("other{}@example.com", self.number);
-        self.server.customer(&email, &format!("+1555123457{}", self.number)).await;
+        let (email, _) = self.others();
         let body = json!({"type": "email_verification", "email": email});
         let sent = self.post("otp/send, anonymous", shop, 200, (SEND, None, body)).await.field("/token");
         let body = json!({"type": "email_verification", "email": format!("nobody{}@example.com", self.number)});
@@ -209,7 +236,7 @@ fn other_code(code: &str) -> &'static str {
 
 /// The trips of every request, the second time round.
 async fn measure(database: &TestDatabase) -> Vec<(&'static str, Vec<String>)> {
-    let (server, _) = stage(database, &[]).await;
+    let (server, clock) = stage(database, &[]).await;
     let key = create_api_key::run(&server.app, ApiKeyType::Publishable, "shop").await.unwrap();
     let upstream = format!("[gateway]\nupstream = \"http://{}\"\n\n[options]\n", upstream::start().await);
     let shop = Measured::build(database, 2, &[]).await;
@@ -218,10 +245,20 @@ async fn measure(database: &TestDatabase) -> Vec<(&'static str, Vec<String>)> {
     let gateway = Measured::build(database, 4, &[("[options]\n", &upstream)]).await;
     let mut heard = Vec::new();
     for number in 0..2 {
-        let mut walk = Walk { server: &server, number, heard: Vec::new() };
+        let mut walk = Walk { server: &server, clock: &clock, number, heard: Vec::new() };
         let login = walk.sign_up(&shop).await;
         walk.log_in(&shop).await;
         walk.come_back(&shop, &login).await;
+        let (email, phone) = walk.others();
+        server.customer(&email, &phone).await;
+        database
+            .sql(&format!(
+                "insert into provider_identity (id, entity_id, provider, auth_identity_id, created_at, updated_at) \
+                 select 'phone of {number}', '{phone}', 'phonepass', auth_identity_id, created_at, updated_at \
+                 from provider_identity where entity_id = '{email}'"
+            ))
+            .await;
+        walk.change(&shop, &login).await;
         walk.prove_without_a_token(&shop).await;
         let bearer = format!("Bearer {login}");
         let headers = [("authorization", bearer.as_str()), ("x-publishable-api-key", key.as_str())];
@@ -253,7 +290,12 @@ cr_testkit::both! {
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
         // Who asks must not learn from the time it takes whether there is somebody.
-        for (one, other) in [("otp/send, anonymous", "otp/send, nobody's"), ("login, wrong password", "login, nobody's")] {
+        for (one, other) in [
+            ("otp/send, anonymous", "otp/send, nobody's"),
+            ("login, wrong password", "login, nobody's"),
+            ("me/contact, an unproven e-mail", "me/contact, nobody's e-mail"),
+            ("me/contact, an unproven phone", "me/contact, nobody's phone"),
+        ] {
             let of = |wanted: &str| &heard.iter().find(|(name, _)| *name == wanted).unwrap().1;
             assert_eq!(of(one), of(other), "{one} and {other}");
         }

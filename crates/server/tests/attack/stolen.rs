@@ -258,7 +258,7 @@ impl Loot {
 /// it, unless it was refused itself.
 async fn opens(shop: &Shop, session: &str, kind: &str, token: &str, code: &str) -> Option<String> {
     let with_code = json!({"token": token, "code": code});
-    let status = match kind {
+    let answer = match kind {
         "cookie" => with_cookie(shop, token).await,
         "session" => shop.ask(HOME, REFRESH, Some(token), &json!({})).await,
         "reset" => {
@@ -272,8 +272,8 @@ async fn opens(shop: &Shop, session: &str, kind: &str, token: &str, code: &str) 
         "undo" => shop.ask(HOME, UNDO, None, &json!({"token": token})).await,
         other => panic!("{other} has no door"),
     };
-    let is_refused = matches!(status.status.as_u16(), 400 | 401) && !status.text.contains("Invalid OTP code");
-    (!is_refused).then(|| format!("{} {}", status.status.as_u16(), status.text))
+    let is_refused = matches!(answer.status.as_u16(), 400 | 401) && !answer.text.contains("Invalid OTP code");
+    (!is_refused).then(|| format!("{} {}", answer.status.as_u16(), answer.text))
 }
 
 /// What a page with a session cookie is answered.

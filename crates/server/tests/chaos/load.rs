@@ -157,6 +157,7 @@ impl Visitor {
             self.request("GET", "/store/customers/me", &bearer, "", &[200]).await;
         }
         self.ask("/auth/token/refresh", &bearer, &json!({}), &[200]).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 
     /// Asks until the answer is one of these; `None` when the load ended before.

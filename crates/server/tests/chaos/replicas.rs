@@ -80,7 +80,7 @@ fn a_rolling_restart_fails_no_request() {
             (0..THREE).map(|_| Program::start(shop.command(&["job", "run", "process-account-deletions"]))).collect();
         restart_in_turn(&shop, &mut servers, if crate::is_full() { 20 } else { 1 }, &balancer).await;
         for job in jobs {
-            assert_eq!(job.end().await, Some(0));
+            assert_eq!(job.end().await, Some(0), "{}", job.log());
         }
         tokio::time::sleep(Duration::from_millis(BREATH)).await;
         let ledger = load.end().await;

@@ -3,6 +3,7 @@
 //! Everything happens in the proving transaction, under a lock on the contact, so that two customers who prove one number at
 //! the same moment are decided one after the other.
 
+use aws_lc_rs::digest;
 use cr_db::models::auth_identity;
 use cr_db::models::contact_claim::{self, Claimed, ContactClaims};
 use cr_db::models::cr_audit::{self, AuditLine};
@@ -56,11 +57,12 @@ pub fn canonical(cx: &Ctx, contact: ContactType, value: &str) -> String {
     Identifier::read(contact, value, cx.shared.options.default_country.as_deref()).key()
 }
 
-/// The first eight bytes of the contact's keyed hash, in its canonical form.
+/// The first eight bytes of the hash of the contact in its canonical form. No key is in it: while a secret is replaced, replicas have
+/// different ones, and must wait for each other all the same. It is stored nowhere.
 fn lock_key(cx: &Ctx, contact: ContactType, value: &str) -> i64 {
-    let hash = cx.shared.keys.contact_hmac(contact.as_str(), &canonical(cx, contact, value));
-    let start = hash.get(..16).unwrap_or("0");
-    u64::from_str_radix(start, 16).unwrap_or(0).cast_signed()
+    let text = format!("{}:{}", contact.as_str(), canonical(cx, contact, value));
+    let hash = digest::digest(&digest::SHA256, text.as_bytes());
+    hash.as_ref().first_chunk().map_or(0, |start| i64::from_be_bytes(*start))
 }
 
 /// Records that the customer's contact is proven to be `value`: takes it from unproven holders, sets column, flag and proof,
@@ -126,8 +128,8 @@ pub async fn prove_present(cx: &mut Ctx, id: &CustomerId, contact: ContactType) 
     Ok(customer)
 }
 
-/// Whether somebody other than `own` has proven a contact, or logs in with it by a right that needs no proof. Nobody's contact is
-/// looked up as often as one that somebody has without having proven it, so that the answer's duration does not tell them apart.
+/// Whether somebody other than `own` has proven a contact, or logs in with it by a right that needs no proof. For nobody's contact as
+/// many are looked up as for one that somebody has without having proven it, so that the answer's duration does not tell them apart.
 ///
 /// # Errors
 /// When a statement fails.
@@ -138,7 +140,13 @@ pub async fn is_proven_elsewhere(
     value: &str,
 ) -> Result<bool, Error> {
     let claims = Claims::find(cx, contact, value).await?;
-    claims.are_proven_elsewhere(cx, own).await
+    let mut asked = Asked::default();
+    let answer = claims.are_proven_elsewhere(cx, own, &mut asked).await?;
+    // Who registers is told of a login by `register` itself.
+    if !answer && own.is_some() {
+        asked.fill_up(cx).await?;
+    }
+    Ok(answer)
 }
 
 /// What there is on a contact besides what is the customer's own: one statement, where [`Claims::find`] takes one a table.
@@ -181,25 +189,35 @@ impl Claims {
         Ok(Self { contact, canonical, proofs, accounts, credentials })
     }
 
-    /// As [`is_proven_elsewhere`].
-    async fn are_proven_elsewhere(&self, cx: &mut Ctx, own: Option<&CustomerId>) -> Result<bool, Error> {
+    /// As [`is_proven_elsewhere`]; counts how often somebody is looked up for it.
+    async fn are_proven_elsewhere(
+        &self,
+        cx: &mut Ctx,
+        own: Option<&CustomerId>,
+        asked: &mut Asked,
+    ) -> Result<bool, Error> {
         for proof in self.proofs.iter().filter(|proof| Some(&proof.customer_id) != own) {
-            let holder = customer::find(&mut cx.tx, &proof.customer_id).await?;
+            let holder = asked.customer(cx, &proof.customer_id).await?;
             if holder.is_some_and(|holder| holder.has_account && is_verified(&holder, self.contact)) {
                 return Ok(true);
             }
         }
         for holder in self.accounts.iter().filter(|holder| Some(&holder.id) != own) {
-            if is_verified(holder, self.contact) || verification::covers(cx, holder, self.contact).await? {
+            if is_verified(holder, self.contact) || asked.covers(cx, holder, self.contact).await? {
                 return Ok(true);
             }
         }
-        self.are_logins_of_right(cx, own).await
+        self.are_logins_of_right(cx, own, asked).await
     }
 
     /// Whether somebody else logs in with the contact by a right that needs no proof of ours: an older account, an identity that
     /// another actor shares, or Medusa's own verification.
-    async fn are_logins_of_right(&self, cx: &mut Ctx, own: Option<&CustomerId>) -> Result<bool, Error> {
+    async fn are_logins_of_right(
+        &self,
+        cx: &mut Ctx,
+        own: Option<&CustomerId>,
+        asked: &mut Asked,
+    ) -> Result<bool, Error> {
         for held in &self.credentials {
             let holder = held.identity.customer_id();
             if held.is_deleted || (own.is_some() && holder.as_ref() == own) {
@@ -209,20 +227,56 @@ impl Claims {
                 return Ok(true);
             }
             let Some(holder) = holder else { continue };
-            let found = match self.accounts.iter().find(|account| account.id == holder) {
-                Some(account) => account.clone(),
-                None => match customer::find(&mut cx.tx, &holder).await? {
-                    Some(found) => found,
-                    None => continue,
-                },
-            };
-            if is_older_than_demand(&cx.shared.options, &found)
-                || verification::covers(cx, &found, self.contact).await?
-            {
+            if let Some(account) = self.accounts.iter().find(|account| account.id == holder) {
+                // What else there may be has been asked about accounts already.
+                if is_older_than_demand(&cx.shared.options, account) {
+                    return Ok(true);
+                }
+                continue;
+            }
+            let Some(found) = asked.customer(cx, &holder).await? else { continue };
+            if is_older_than_demand(&cx.shared.options, &found) || asked.covers(cx, &found, self.contact).await? {
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+}
+
+/// How often somebody was looked up. Whoever asks for a contact must not learn from the time it takes whether anybody has it without
+/// having proven it.
+#[derive(Default)]
+struct Asked {
+    customers: usize,
+    verifications: usize,
+}
+
+impl Asked {
+    /// Customers that are looked up for each contact: by its proof and by its credential, where an account has been deleted softly.
+    const CUSTOMERS: usize = 2;
+
+    /// A live customer.
+    async fn customer(&mut self, cx: &mut Ctx, id: &CustomerId) -> Result<Option<Customer>, Error> {
+        self.customers += 1;
+        Ok(customer::find(&mut cx.tx, id).await?)
+    }
+
+    /// As [`verification::covers`].
+    async fn covers(&mut self, cx: &mut Ctx, holder: &Customer, contact: ContactType) -> Result<bool, Error> {
+        self.verifications += 1;
+        verification::covers(cx, holder, contact).await
+    }
+
+    /// Looks nobody up until it was as often as for somebody.
+    async fn fill_up(&mut self, cx: &mut Ctx) -> Result<(), Error> {
+        let nobody = CustomerId::generate(cx.now, cx.bytes());
+        while self.customers < Self::CUSTOMERS {
+            self.customer(cx, &nobody).await?;
+        }
+        if self.verifications == 0 {
+            verification::look_for_nobody(cx, &nobody).await?;
+        }
+        Ok(())
     }
 }
 
@@ -245,7 +299,7 @@ async fn take_from_others(cx: &mut Ctx, own: &CustomerId, contact: ContactType, 
         return Ok(seen.is_own_login);
     }
     let claims = Claims::find(cx, contact, value).await?;
-    if claims.are_proven_elsewhere(cx, Some(own)).await? {
+    if claims.are_proven_elsewhere(cx, Some(own), &mut Asked::default()).await? {
         return Err(taken(contact));
     }
     for stale in claims.proofs.iter().filter(|proof| proof.customer_id != *own) {

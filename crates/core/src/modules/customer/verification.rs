@@ -39,6 +39,17 @@ pub async fn covers(cx: &mut Ctx, customer: &Customer, contact: ContactType) -> 
     }))
 }
 
+/// What [`covers`] asks about somebody, of an id that nobody has.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn look_for_nobody(cx: &mut Ctx, nobody: &CustomerId) -> Result<(), Error> {
+    if cx.medusa_tables.verifications {
+        auth_verification::list_verified(&mut cx.tx, nobody).await?;
+    }
+    Ok(())
+}
+
 /// Makes Medusa's rows say what is proven here: this value of a contact, or none. The credentials are in line already.
 ///
 /// # Errors

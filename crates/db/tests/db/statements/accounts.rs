@@ -7,8 +7,10 @@ use cr_db::models::cr_proof::{self, Proof};
 use cr_db::models::customer::{self, NewCustomer};
 use cr_db::models::customer_address;
 use cr_db::models::customer_session;
-use cr_db::{DatabaseKind, DbError};
+use cr_db::{Database, DatabaseKind, DbError};
+use cr_testkit::TestDatabase;
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use super::{after, begin, customer_id, identity_id, now, open};
 
@@ -21,6 +23,30 @@ insert into customer (id, email, phone, has_account, deleted_at)
 values ('cus_gone', 'ann@shop.test', '+15551234567', true, '2026-01-01T00:00:00.000Z');
 insert into cr_proof (customer_id, channel, value, proven_at) values ('cus_1', 'email', 'Ann@shop.test', '2026-01-01T00:00:00.000Z');
 "#;
+
+/// Somebody else who wants a contact, or a customer, and lets it go at once.
+fn others(database: &Database, id: Option<&'static str>) -> JoinSet<()> {
+    let database = database.clone();
+    let mut others = JoinSet::new();
+    others.spawn(async move {
+        let mut tx = begin(&database).await;
+        match id {
+            Some(id) => customer::lock(&mut tx, &customer_id(id)).await.unwrap(),
+            None => tx.lock(7).await.unwrap(),
+        }
+        tx.commit().await.unwrap();
+    });
+    others
+}
+
+/// Waits until PostgreSQL lets so many wait for a lock.
+async fn until_waiting(test: &TestDatabase, count: usize) {
+    let waiting = "select pid from pg_locks where not granted and pid in \
+                   (select pid from pg_stat_activity where datname = current_database())";
+    while test.rows(waiting).await.len() < count {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
 
 cr_testkit::both! {
     async fn find_reads_the_flags_with_their_proofs(test: TestDatabase) {
@@ -160,7 +186,7 @@ cr_testkit::both! {
         for id in ["cus_1", "cus_gone", "cus_nobody"] {
             customer::lock(&mut tx, &customer_id(id)).await.unwrap();
         }
-        let mut others = tokio::task::JoinSet::new();
+        let mut others = JoinSet::new();
         others.spawn(async move {
             let mut tx = begin(&database).await;
             customer::update_flags(&mut tx, &customer_id("cus_1"), true, true, now()).await.unwrap();
@@ -174,7 +200,7 @@ cr_testkit::both! {
         assert_ne!(test.dump(&[]).await, before);
     }
 
-    /// Who was there when it began is held, and so is the contact; SQLite holds the whole file.
+    /// Who was there when it began is held, and so is the contact; SQLite, which has one writer, holds nothing.
     async fn a_contact_and_its_customer_are_held_together(test: TestDatabase) {
         let database = open(&test, CUSTOMERS).await;
         let before = test.dump(&[]).await;
@@ -183,27 +209,48 @@ cr_testkit::both! {
             let mut tx = begin(&database).await;
             let held = customer::lock_with_contact(&mut tx, &customer_id(id), 7).await.unwrap();
             assert_eq!(held, is_there || is_only_writer, "{id}");
-            let mut others = tokio::task::JoinSet::new();
-            for row in [false, true] {
-                let database = database.clone();
-                others.spawn(async move {
-                    let mut tx = begin(&database).await;
-                    if row {
-                        customer::lock(&mut tx, &customer_id("cus_1")).await.unwrap();
-                    } else {
-                        tx.lock(7).await.unwrap();
-                    }
-                    tx.commit().await.unwrap();
-                });
+            if !is_only_writer && is_there {
+                let others = [others(&database, None), others(&database, Some("cus_1"))];
+                until_waiting(&test, 2).await;
+                tx.commit().await.unwrap();
+                for other in others {
+                    other.join_all().await;
+                }
             }
-            if is_there {
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-                assert!(others.try_join_next().is_none(), "the contact or the row was free");
-            }
-            tx.commit().await.unwrap();
-            others.join_all().await;
         }
         assert_eq!(test.dump(&[]).await, before);
+    }
+
+    /// What happens to the row while the contact is waited for is seen: it is held as it is then, or not at all.
+    async fn who_changes_while_the_contact_is_waited_for_is_held_as_they_are_then(test: TestDatabase) {
+        let database = open(&test, CUSTOMERS).await;
+        if matches!(test.kind(), DatabaseKind::Sqlite) {
+            // There nobody writes meanwhile.
+            let mut tx = begin(&database).await;
+            assert!(customer::lock_with_contact(&mut tx, &customer_id("cus_1"), 7).await.unwrap() && tx.is_only_writer());
+            return;
+        }
+        for (change, is_held) in [
+            ("update customer set first_name = 'Zoe' where id = 'cus_1'", true),
+            ("update customer set deleted_at = '2026-01-02T00:00:00.000Z' where id = 'cus_1'", false),
+        ] {
+            let mut first = begin(&database).await;
+            first.lock(7).await.unwrap();
+            let mut second = JoinSet::new();
+            let of_second = database.clone();
+            second.spawn(async move {
+                let mut tx = begin(&of_second).await;
+                let held = customer::lock_with_contact(&mut tx, &customer_id("cus_1"), 7).await.unwrap();
+                let found = customer::find(&mut tx, &customer_id("cus_1")).await.unwrap();
+                tx.commit().await.unwrap();
+                (held, found.and_then(|found| found.first_name))
+            });
+            until_waiting(&test, 1).await;
+            test.sql(change).await;
+            first.commit().await.unwrap();
+            let seen = second.join_next().await.unwrap().unwrap();
+            assert_eq!(seen, (is_held, is_held.then(|| "Zoe".to_owned())), "{change}");
+        }
     }
 
     async fn a_soft_deleted_customer_keeps_the_first_moment(test: TestDatabase) {

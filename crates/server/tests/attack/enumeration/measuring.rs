@@ -19,7 +19,7 @@ use crate::support::Answer;
 const PAUSE: i64 = 25 * 3600;
 /// Milliseconds that medians may differ by.
 const MOST: f64 = 2.0;
-/// Differences of short samples that chance makes more often than this are none: a run has 180 of them, on a busy machine.
+/// Differences of short samples that chance makes more often than this are none: a run has some 200 of them, on a busy machine.
 const SURE: f64 = 1e-6;
 /// The same of 2,000 pairs on a busy server, where chance moves the median of a login's hash by more than [`MOST`].
 const SURE_OF_MANY: f64 = 1e-4;
