@@ -91,8 +91,14 @@ function drawView(message) {
   page.asText.setAttribute("aria-pressed", String(asText));
 }
 
-/** Shows a message; the focus goes there when the reader chose it. */
+/** Shows a message; the focus goes there when the reader chose it. One that is shown already stays as it is, frame and all. */
 function show(id, chosen) {
+  if (shown && id === shown) {
+    if (chosen) {
+      page.message.focus();
+    }
+    return;
+  }
   const message = messages.find((candidate) => candidate.id === id);
   shown = message ? message.id : null;
   page.message.hidden = !message;
