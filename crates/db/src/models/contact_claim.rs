@@ -80,13 +80,7 @@ const LOOK_AT_EMAIL: &str = concat!(
 /// # Errors
 /// When the statement fails.
 pub async fn look_at_email(tx: &mut Tx, claimed: Claimed<'_>) -> Result<ContactClaims, DbError> {
-    on!(tx, connection => sqlx::query(LOOK_AT_EMAIL)
-        .bind(claimed.canonical)
-        .bind(claimed.value)
-        .bind(claimed.customer.as_str())
-        .fetch_one(connection)
-        .await
-        .map(|row| from_row(&row))?)
+    look(tx, LOOK_AT_EMAIL, claimed).await
 }
 
 const LOOK_AT_PHONE: &str = concat!(
@@ -108,7 +102,12 @@ const LOOK_AT_PHONE: &str = concat!(
 /// # Errors
 /// When the statement fails.
 pub async fn look_at_phone(tx: &mut Tx, claimed: Claimed<'_>) -> Result<ContactClaims, DbError> {
-    on!(tx, connection => sqlx::query(LOOK_AT_PHONE)
+    look(tx, LOOK_AT_PHONE, claimed).await
+}
+
+/// Runs one of the two.
+async fn look(tx: &mut Tx, sql: &'static str, claimed: Claimed<'_>) -> Result<ContactClaims, DbError> {
+    on!(tx, connection => sqlx::query(sql)
         .bind(claimed.canonical)
         .bind(claimed.value)
         .bind(claimed.customer.as_str())
