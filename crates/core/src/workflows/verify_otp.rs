@@ -88,6 +88,7 @@ async fn lock_target(
     claims: Option<&AuthClaims>,
 ) -> Result<(Session, String), Error> {
     let id = &otp.customer_id;
+    // Without a token: an id that no identity has.
     let identity = claims.map(|claims| claims.auth_identity_id.clone()).unwrap_or_default();
     let identity = AuthIdentityId::from_stored(identity);
     let mut session = customer_session::find(&mut cx.tx, id, &identity).await?.ok_or_else(guess::no_longer_valid)?;
