@@ -30,13 +30,16 @@ pub struct Claimed<'a> {
     pub customer: &'a CustomerId,
 }
 
-/// Whether somebody else has proven the contact: `$1` is its canonical form, `$2` how it is stored, `$3` the customer.
+/// Whether somebody else has proven the contact: `$1` is its canonical form, `$2` how it is stored, `$3` the customer. One look for each:
+/// for both at once PostgreSQL may go through all proofs of the channel.
 macro_rules! others_have_proven {
     ($channel:literal) => {
         concat!(
             "exists (select 1 from cr_proof f where f.channel = '",
             $channel,
-            "' and f.value in ($1, $2) and f.customer_id <> $3)"
+            "' and f.value = $1 and f.customer_id <> $3) or exists (select 1 from cr_proof f where f.channel = '",
+            $channel,
+            "' and f.value = $2 and f.customer_id <> $3)"
         )
     };
 }
