@@ -46,7 +46,8 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Takes a place: a connection in no transaction. One that rested for long is asked first whether it is well.
+    /// Takes a place: a connection in no transaction. One that rested for long is asked first whether it is well. What a busy
+    /// server does not do is boxed here: the future of each request, which is moved several times, would have to make room for it.
     ///
     /// # Errors
     /// When no place comes free, or the server cannot be reached.
@@ -55,12 +56,12 @@ impl Held {
         while let Some(rested) = places.pop() {
             let is_fresh = rested.is_fresh();
             let mut held = Self::new(rested.connection, rested.asked, places, place);
-            if is_fresh || held.is_well().await {
+            if is_fresh || Box::pin(held.is_well()).await {
                 return Ok(held);
             }
             place = held.place.take().ok_or(Error::PoolTimedOut)?;
         }
-        Ok(Self::new(places.pool().acquire().await?, Instant::now(), places, place))
+        Ok(Self::new(Box::pin(places.pool().acquire()).await?, Instant::now(), places, place))
     }
 
     /// A connection in no transaction, with its place.

@@ -4,7 +4,9 @@
 //! relation selects nothing, and `id` always comes back.
 
 use cr_core::error::Error;
-use cr_core::modules::customer::view::SCALARS;
+use cr_core::modules::customer::view::{self, SCALARS};
+use cr_core::workflows::retrieve_customer::Retrieved;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::query;
@@ -16,11 +18,33 @@ const ADDRESSES: &str = "addresses";
 const ORDERS: &str = "orders";
 
 /// What the answer shows, in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Projection {
+    /// `None`: everything that a customer's answer has without `?fields=`.
+    selected: Option<Selected>,
+    asked_for_orders: Vec<String>,
+}
+
+/// What `?fields=` names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Selected {
     scalars: Vec<&'static str>,
     relations: Vec<Relation>,
-    asked_for_orders: Vec<String>,
+}
+
+/// A customer as a reader asked for it. Without `?fields=` no map is made of it first: each value is written as its turn comes.
+pub struct Shown<'a> {
+    projection: &'a Projection,
+    retrieved: &'a Retrieved<'a>,
+}
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.projection.selected.is_none() {
+            return serializer.collect_map(view::entries(&self.retrieved.customer, &self.retrieved.addresses));
+        }
+        self.projection.apply(self.retrieved.body()).serialize(serializer)
+    }
 }
 
 /// Something below a name: a whole relation, some of its fields, or a JSON column named by one of its keys.
@@ -29,14 +53,6 @@ struct Relation {
     name: &'static str,
     /// `None`: all of them.
     fields: Option<Vec<String>>,
-}
-
-impl Default for Projection {
-    /// Everything that a customer's answer has without `?fields=`.
-    fn default() -> Self {
-        let relations = vec![Relation { name: ADDRESSES, fields: None }];
-        Self { scalars: SCALARS.to_vec(), relations, asked_for_orders: Vec::new() }
-    }
 }
 
 impl Projection {
@@ -65,7 +81,8 @@ impl Projection {
 
     /// Whether the addresses must be loaded.
     pub fn needs_addresses(&self) -> bool {
-        self.relations.iter().any(|relation| relation.name == ADDRESSES)
+        let has_addresses = |relation: &Relation| relation.name == ADDRESSES;
+        self.selected.as_ref().is_none_or(|selected| selected.relations.iter().any(has_addresses))
     }
 
     /// Whether something is asked for that only a Medusa holds.
@@ -83,14 +100,15 @@ impl Projection {
 
     /// Takes the keys out of a whole customer (core's shape with the two flags and `addresses`).
     pub fn apply(&self, mut customer: Map<String, Value>) -> Map<String, Value> {
+        let Some(selected) = &self.selected else { return customer };
         let mut shown = Map::new();
-        for name in &self.scalars {
+        for name in &selected.scalars {
             // A JSON column may be named again below, by one of its keys.
             if let Some(value) = customer.get(*name) {
                 shown.insert((*name).to_owned(), value.clone());
             }
         }
-        for relation in &self.relations {
+        for relation in &selected.relations {
             if let Some(value) = customer.shift_remove(relation.name) {
                 shown.insert(relation.name.to_owned(), relation.apply(value));
             }
@@ -98,32 +116,42 @@ impl Projection {
         shown
     }
 
+    /// The same of a customer that was only read: written as it is asked for.
+    pub fn show<'a>(&'a self, retrieved: &'a Retrieved<'a>) -> Shown<'a> {
+        Shown { projection: self, retrieved }
+    }
+
     /// Sorts what is selected into scalars and what lies below a name. What names no column is dropped: it passed by its
     /// prefix only.
-    fn of(selected: &[String], starred: &[String]) -> Self {
-        let mut projection = Self { scalars: Vec::new(), relations: Vec::new(), asked_for_orders: Vec::new() };
-        for field in selected {
+    fn of(named: &[String], starred: &[String]) -> Self {
+        let mut selected = Selected::default();
+        let mut asked_for_orders = Vec::new();
+        for field in named {
             if let Some(scalar) = known_scalar(field) {
-                projection.scalars.push(scalar);
+                selected.scalars.push(scalar);
             } else if let Some((name, below)) = field.split_once('.') {
-                projection.select_below(field, name, below);
+                if name == ORDERS {
+                    asked_for_orders.push(field.to_owned());
+                } else {
+                    selected.select_below(name, below);
+                }
             }
         }
         for name in starred {
             match name.as_str() {
-                ADDRESSES => projection.relation(ADDRESSES).fields = None,
-                ORDERS => projection.asked_for_orders.push(ORDERS.to_owned()),
+                ADDRESSES => selected.relation(ADDRESSES).fields = None,
+                ORDERS => asked_for_orders.push(ORDERS.to_owned()),
                 _ => {}
             }
         }
-        projection
+        Self { selected: Some(selected), asked_for_orders }
     }
+}
 
+impl Selected {
     /// Selects `addresses.city`, `metadata.k` and their like.
-    fn select_below(&mut self, field: &str, name: &str, below: &str) {
-        if name == ORDERS {
-            self.asked_for_orders.push(field.to_owned());
-        } else if name == ADDRESSES {
+    fn select_below(&mut self, name: &str, below: &str) {
+        if name == ADDRESSES {
             if let Some(fields) = &mut self.relation(ADDRESSES).fields {
                 fields.push(below.to_owned());
             }
@@ -224,9 +252,16 @@ fn known_scalar(field: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
+    use cr_core::modules::customer::Customer;
+    use cr_db::models::customer_address::CustomerAddress;
+    use cr_types::ids::CustomerId;
+    use cr_types::timestamp::Timestamp;
     use serde_json::json;
 
     use super::*;
+    use crate::json;
 
     const ALL: &str = "id,email,company_name,first_name,last_name,phone,metadata,has_account,deleted_at,created_at,updated_at,\
                        email_verified,phone_verified,addresses";
@@ -298,10 +333,69 @@ mod tests {
         }
     }
 
+    fn retrieved() -> Retrieved<'static> {
+        let moment: Timestamp = "2026-01-02T03:04:05.678Z".parse().unwrap();
+        let id = CustomerId::from_stored("cus_1".to_owned());
+        let text = |text: &str| Some(text.to_owned());
+        let customer = Customer {
+            id: id.clone(),
+            company_name: None,
+            first_name: text("A\"nn"),
+            last_name: None,
+            email: text("ann@x.test"),
+            phone: None,
+            has_account: true,
+            metadata: Some(json!({"size": "L", "n": 1.0})),
+            email_flag: true,
+            phone_flag: false,
+            created_at: moment,
+            updated_at: moment,
+            deleted_at: None,
+            email_proof: text("ann@x.test"),
+            phone_proof: None,
+        };
+        let address = CustomerAddress {
+            id: "cuaddr_1".to_owned(),
+            address_name: None,
+            is_default_shipping: true,
+            is_default_billing: false,
+            lines: [None, None, None, text("Way 1"), None, text("X"), text("de"), None, text("10115"), None],
+            metadata: None,
+            customer_id: id,
+            created_at: moment,
+            updated_at: moment,
+        };
+        Retrieved { customer: Cow::Owned(customer), addresses: vec![address] }
+    }
+
+    /// The keys of customer and address, and their order, are Medusa 2.11.2's, with our flags.
     #[test]
     fn without_the_parameter_everything_comes() {
-        let shown = Projection::parse(None).unwrap().apply(customer());
-        assert_eq!(shown.keys().cloned().collect::<Vec<_>>().join(","), ALL);
+        let projection = Projection::parse(None).unwrap();
+        let expected = [
+            r#"{"id":"cus_1","email":"ann@x.test","company_name":null,"first_name":"A\"nn","last_name":null,"phone":null,"#,
+            r#""metadata":{"n":1,"size":"L"},"has_account":true,"deleted_at":null,"created_at":"2026-01-02T03:04:05.678Z","#,
+            r#""updated_at":"2026-01-02T03:04:05.678Z","email_verified":true,"phone_verified":false,"addresses":["#,
+            r#"{"id":"cuaddr_1","address_name":null,"is_default_shipping":true,"is_default_billing":false,"company":null,"#,
+            r#""first_name":null,"last_name":null,"address_1":"Way 1","address_2":null,"city":"X","country_code":"de","#,
+            r#""province":null,"postal_code":"10115","phone":null,"metadata":null,"customer_id":"cus_1","#,
+            r#""created_at":"2026-01-02T03:04:05.678Z","updated_at":"2026-01-02T03:04:05.678Z","deleted_at":null}]}"#,
+        ]
+        .concat();
+        assert_eq!(json::write(&projection.show(&retrieved())).unwrap(), expected);
+        assert_eq!(json::write(&projection.apply(retrieved().body())).unwrap(), expected);
+    }
+
+    /// One way to write a customer that was only read, one for a body that a workflow gave: both say the same.
+    #[test]
+    fn a_customer_is_shown_alike_however_it_comes() {
+        for fields in ["id", "email,id", "+metadata", "-email", "addresses.city", "metadata.size", "-addresses", ""] {
+            let projection = Projection::parse(Some(fields)).unwrap();
+            let shown = json::write(&projection.show(&retrieved())).unwrap();
+            assert_eq!(shown, json::write(&projection.apply(retrieved().body())).unwrap(), "{fields}");
+            let keys: Map<String, Value> = serde_json::from_str(&shown).unwrap();
+            assert_eq!(keys.keys().cloned().collect::<Vec<_>>().join(","), self::keys(fields), "{fields}");
+        }
     }
 
     /// What Medusa 2.11.2 answered to other queries.

@@ -24,10 +24,9 @@ pub fn parse(text: &str) -> Result<Value, serde_json::Error> {
 /// # Errors
 /// When a value cannot be shown as JSON, such as a map whose keys are no text.
 pub fn write(value: &impl Serialize) -> Result<String, serde_json::Error> {
-    let mut bytes = Vec::with_capacity(256);
+    let mut bytes = Vec::with_capacity(512);
     value.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, JavaScript))?;
-    // Nothing but text was written.
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    String::from_utf8(bytes).map_err(serde::ser::Error::custom)
 }
 
 /// Whether a string or a key in here holds a NUL character, which PostgreSQL cannot store.
@@ -102,6 +101,11 @@ impl Formatter for JavaScript {
     /// Digits as [`number_text`] has them.
     fn write_f64<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
         writer.write_all(number_text(value).as_bytes())
+    }
+
+    /// The same: JavaScript has no other number.
+    fn write_f32<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: f32) -> io::Result<()> {
+        self.write_f64(writer, f64::from(value))
     }
 }
 

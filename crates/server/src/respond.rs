@@ -31,8 +31,8 @@ pub struct Reply {
 /// The kinds of body that there are.
 #[derive(Debug)]
 pub enum ReplyBody {
-    /// `application/json; charset=utf-8`.
-    Json(Value),
+    /// `application/json; charset=utf-8`, written.
+    Json(String),
     /// A short text; `text/html; charset=utf-8` as Express's `send` has it, unless a header says otherwise.
     Text(String),
     /// One of our pages, with the headers that keep it safe.
@@ -67,7 +67,7 @@ impl Reply {
     /// # Errors
     /// As [`Reply::json`].
     pub fn json_with_status(status: StatusCode, value: &impl Serialize) -> Result<Self, Error> {
-        let body = serde_json::to_value(value).map_err(Error::internal)?;
+        let body = json::write(value).map_err(Error::internal)?;
         Ok(Self::new(status, ReplyBody::Json(body)))
     }
 
@@ -159,7 +159,9 @@ fn reply_to(error: &Error) -> Reply {
     for (key, value) in &error.details {
         body.insert(key.clone(), value.clone());
     }
-    let reply = Reply::new(status, ReplyBody::Json(Value::Object(body)));
+    // What is a `Value` already can always be written.
+    let body = json::write(&Value::Object(body)).unwrap_or_default();
+    let reply = Reply::new(status, ReplyBody::Json(body));
     match error.retry_after {
         Some(seconds) => reply.header(header::RETRY_AFTER, HeaderValue::from(seconds)),
         None => reply,
@@ -193,8 +195,7 @@ pub fn into_response(reply: Reply) -> Response {
     let is_page = matches!(reply.body, ReplyBody::Html(_));
     let is_ours = is_page || matches!(reply.body, ReplyBody::Asset(..));
     let (content_type, body) = match reply.body {
-        // What is a `Value` already can always be written.
-        ReplyBody::Json(value) => ("application/json; charset=utf-8", json::write(&value).unwrap_or_default().into()),
+        ReplyBody::Json(text) => ("application/json; charset=utf-8", text.into()),
         ReplyBody::Text(text) | ReplyBody::Html(text) => ("text/html; charset=utf-8", text.into()),
         ReplyBody::Asset(content_type, bytes) => (content_type, bytes.into()),
         ReplyBody::Empty => ("", Body::empty()),
@@ -271,8 +272,8 @@ mod tests {
         ] {
             let reply = reply_to(&error);
             assert_eq!(reply.status.as_u16(), status, "{error:?}");
-            let ReplyBody::Json(value) = &reply.body else { panic!("{error:?}") };
-            assert_eq!(json::write(value).unwrap(), body, "{error:?}");
+            let ReplyBody::Json(text) = &reply.body else { panic!("{error:?}") };
+            assert_eq!(text, body, "{error:?}");
             let retry = reply.headers.iter().find(|(name, _)| name == header::RETRY_AFTER);
             assert_eq!(retry.is_some(), status == 429 || status == 503, "{error:?}");
         }

@@ -1,7 +1,7 @@
 //! The bodies of answers with a fixed shape: what the server writes and the Rust client reads.
 //!
-//! Bodies with a token have no `Debug`: a token is a secret. `C` is a customer: the server's is a map, cut by `?fields=`; a
-//! client's is [`Customer`].
+//! Bodies with a token have no `Debug`: a token is a secret. `C` is a customer: the server's is whatever
+//! `?fields=` leaves of it; a client's is [`Customer`].
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

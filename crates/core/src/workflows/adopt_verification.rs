@@ -22,14 +22,22 @@ pub async fn run(app: &App, customer: &Customer) -> Result<Option<Customer>, Err
     let mut adopted: Option<Customer> = None;
     for contact in [ContactType::Email, ContactType::Phone] {
         let seen = adopted.as_ref().unwrap_or(customer);
-        if is_verified(seen, contact) || !verification::covers(&mut app.begin_read().await?, seen, contact).await? {
-            continue;
-        }
-        if let Some(proven) = prove(app, seen, contact).await? {
+        if !is_verified(seen, contact)
+            && let Some(proven) = Box::pin(adopt(app, seen, contact)).await?
+        {
             adopted = Some(proven);
         }
     }
     Ok(adopted)
+}
+
+/// Proves one contact, if Medusa has verified it.
+async fn adopt(app: &App, seen: &Customer, contact: ContactType) -> Result<Option<Customer>, Error> {
+    if verification::covers(&mut app.begin_read().await?, seen, contact).await? {
+        prove(app, seen, contact).await
+    } else {
+        Ok(None)
+    }
 }
 
 /// Proves one contact, if Medusa's word for it still holds under the locks. `None` when it does not, and when somebody else has

@@ -91,7 +91,7 @@ cr_testkit::both! {
         let shop = beside_a_newer_medusa(database).await;
         let (_, id) = shop.account(EMAIL, Some(PHONE)).await;
         verified_there(&shop, EMAIL, "phone_number", PHONE).await;
-        let body = retrieve_customer::run(&shop.app, &row(&shop, &id).await, false).await.unwrap();
+        let body = retrieve_customer::run(&shop.app, &row(&shop, &id).await, false).await.unwrap().body();
         assert_eq!((&body["email_verified"], &body["phone_verified"]), (&json!(false), &json!(true)));
         // The phone is a way in from now on, as if its code had come back here.
         login::run(&shop.app, credentials(ContactType::Phone, PHONE)).await.unwrap();

@@ -54,7 +54,7 @@ pub async fn live_customer_with_key(
         Some((session, true)) => Ok((true, counting(tx, claims, Some(session)).await?)),
         Some((_, false)) => Ok((false, None)),
         // Nobody's row came, so none that the key could be in.
-        None => Ok((api_key::find_publishable(tx, key, now).await?.is_some(), None)),
+        None => Ok((Box::pin(api_key::find_publishable(tx, key, now)).await?.is_some(), None)),
     }
 }
 
@@ -69,7 +69,8 @@ fn named(claims: &AuthClaims) -> Option<(CustomerId, AuthIdentityId)> {
 async fn counting(tx: &mut Tx, claims: &AuthClaims, found: Option<Session>) -> Result<Option<Session>, Error> {
     let Some(session) = found.filter(|session| session.customer.has_account) else { return Ok(None) };
     let is_current = if claims.auth_identity_id.is_empty() {
-        is_current_for_all(tx, &session.customer.id, claims).await?
+        // Rare, and so kept out of the future of each request.
+        Box::pin(is_current_for_all(tx, &session.customer.id, claims)).await?
     } else {
         is_current(&session, claims)
     };

@@ -6,6 +6,8 @@
 //! taken from the operation. There is deliberately no look-up here: whether the identity still exists, or issued the token
 //! before its last password change, is the caller's to check.
 
+use std::sync::LazyLock;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cr_types::timestamp::Timestamp;
@@ -151,11 +153,14 @@ fn write(key: &TokenKey, claims: &impl Serialize) -> String {
 
 /// The claims, if the header says HS256 and the signature is this key's. No claim is judged here.
 fn verified(key: &TokenKey, token: &str) -> Option<Map<String, Value>> {
-    let mut rules = Validation::new(Algorithm::HS256);
-    rules.required_spec_claims.clear();
-    rules.validate_exp = false;
-    rules.validate_aud = false;
-    let read = jsonwebtoken::decode::<Map<String, Value>>(token, key.verifying(), &rules).ok()?;
+    static RULES: LazyLock<Validation> = LazyLock::new(|| {
+        let mut rules = Validation::new(Algorithm::HS256);
+        rules.required_spec_claims.clear();
+        rules.validate_exp = false;
+        rules.validate_aud = false;
+        rules
+    });
+    let read = jsonwebtoken::decode::<Map<String, Value>>(token, key.verifying(), &RULES).ok()?;
     // RFC 7515, section 4.1.11: who does not understand a critical extension must refuse the token.
     read.header.crit.is_none().then_some(read.claims)
 }

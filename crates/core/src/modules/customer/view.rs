@@ -24,10 +24,14 @@ pub const SCALARS: [&str; 13] = [
 
 /// The whole body: scalars, flags, addresses.
 pub fn body(customer: &Customer, addresses: &[CustomerAddress]) -> Map<String, Value> {
-    let mut body: Map<String, Value> =
-        SCALARS.into_iter().map(|key| (key.to_owned(), scalar(customer, key).unwrap_or(Value::Null))).collect();
-    body.insert("addresses".to_owned(), Value::Array(addresses.iter().map(address).collect()));
-    body
+    entries(customer, addresses).map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// The same one by one, for whoever writes them as they come.
+pub fn entries(customer: &Customer, addresses: &[CustomerAddress]) -> impl Iterator<Item = (&'static str, Value)> {
+    let scalars = SCALARS.into_iter().map(|key| (key, scalar(customer, key).unwrap_or(Value::Null)));
+    let addresses = || ("addresses", Value::Array(addresses.iter().map(address).collect()));
+    scalars.chain(std::iter::once_with(addresses))
 }
 
 /// One scalar by its key; `None` for a key that a customer does not have.

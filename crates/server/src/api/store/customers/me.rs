@@ -34,8 +34,8 @@ pub async fn get(call: Call) -> Result<Reply, Error> {
     projection.refuse_upstream()?;
     let session = call.session()?;
     let with_addresses = session.has_addresses && projection.needs_addresses();
-    let customer = retrieve_customer::run(call.app(), &session.customer, with_addresses).await?;
-    Reply::json(&CustomerBody { customer: projection.apply(customer), verifications: None })
+    let retrieved = retrieve_customer::run(call.app(), &session.customer, with_addresses).await?;
+    Reply::json(&CustomerBody { customer: projection.show(&retrieved), verifications: None })
 }
 
 /// The customer as the upstream tells it, for fields that only a Medusa holds; the flags are added where they are named.
