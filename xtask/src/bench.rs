@@ -213,9 +213,11 @@ fn conclude(bench: &Bench) -> Result<()> {
         } else {
             (report::BEGIN, CONNECTIONS)
         };
+        let commit = command::output(&bench.root, "git", &["describe", "--always", "--dirty"])?;
         let foot = format!(
-            "{}\n{connections} connections, {rounds} rounds of {} s in turns, medians; profile `{profile}`; the load generator and the databases on the same cores.\n{noise}",
-            bench.machine.describe(),
+            "{}, at commit {}.\n{connections} connections, {rounds} rounds of {} s in turns, medians; profile `{profile}`; the load generator and the databases on the same cores.\n{noise}",
+            bench.machine.describe().trim_end_matches('.'),
+            commit.trim(),
             round.as_secs(),
         );
         std::fs::write(&path, bench.report.put_into(&document, begin, &foot)?)?;

@@ -28,4 +28,8 @@ pub async fn fill(connection: &mut TestConnection, numbers: RangeInclusive<u32>)
     ] {
         connection.insert_numbered(table, &values, &numbers).await;
     }
+    if let TestConnection::Postgres(_) = connection {
+        // As autovacuum would have within a minute: without it the planner knows nothing of what is in the columns.
+        connection.try_sql("analyze").await.unwrap();
+    }
 }

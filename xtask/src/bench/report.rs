@@ -71,7 +71,7 @@ impl Report {
 
     /// How one thing compares with another, as a figure beside the rates.
     pub(crate) fn ratio(&mut self, name: &str, ratio: f64) {
-        self.note(name, &format!("{ratio:.2} ×"));
+        self.note(name, &format!("{ratio:.*} ×", places(ratio)));
     }
 
     /// Holds a figure against a goal; `unit` follows the numbers.
@@ -80,7 +80,7 @@ impl Report {
             Goal::AtLeast(bound) => ("≥", bound, measured >= bound),
             Goal::AtMost(bound) => ("≤", bound, measured <= bound),
         };
-        let (goal, measured) = (format!("{sign} {bound}{unit}"), format!("{measured:.2}{unit}"));
+        let (goal, measured) = (format!("{sign} {bound}{unit}"), format!("{measured:.*}{unit}", places(measured)));
         self.note(what, &format!("{measured}, goal {goal}: {}", word(is_reached)));
         self.goals.push(Outcome { what: what.to_owned(), goal, measured, is_reached });
     }
@@ -139,6 +139,11 @@ pub(crate) fn ratio(ours: &[Round], theirs: &[Round], part: fn(&Round) -> f64) -
     median(&ours.iter().zip(theirs).map(|(ours, theirs)| part(ours) / part(theirs)).collect::<Vec<_>>())
 }
 
+/// Decimals of a figure: with two, 0.699 would look like a goal of 0.7 that was reached.
+fn places(measured: f64) -> usize {
+    if measured < 10.0 { 3 } else { 2 }
+}
+
 /// `yes` or `no`.
 fn word(is_reached: bool) -> &'static str {
     if is_reached { "yes" } else { "no" }
@@ -181,7 +186,7 @@ mod tests {
         let scaled = report.put_into(&document, BEGIN_SCALE, "Measured.").unwrap();
         assert!(scaled.contains("old") && !scaled.contains("kept"), "{scaled}");
         assert!(written.contains("| GET /x | 10.0 | 1.00 | 2.00 |\n"), "{written}");
-        assert!(written.contains("| speed | ≥ 1 × | 2.50 × | yes |\n"), "{written}");
+        assert!(written.contains("| speed | ≥ 1 × | 2.500 × | yes |\n"), "{written}");
         assert_eq!(report.put_into(&written, BEGIN, "Measured.").unwrap(), written);
         assert!(report.put_into("# Title\n", BEGIN, "").is_err());
     }
