@@ -50,8 +50,8 @@ const DOCUMENT: &str = "docs/PERFORMANCE.md";
 /// The examples that are measured beside the program, and so are built as it is.
 const CEILINGS: [&str; 3] = ["bare", "ceiling", "commits"];
 /// The examples that help, built quickly.
-const HELPERS: [&str; 7] =
-    ["durable-postgres", "fill-due", "fill-unverified", "lend-postgres", "list-crowd", "seed", "serve-medusa"];
+const HELPERS: [&str; 8] =
+    ["durable-postgres", "fill-due", "fill-unverified", "lend-postgres", "list-crowd", "seed", "serve-medusa", "warm"];
 /// The profile of the helpers.
 const QUICK: &str = "release";
 
@@ -227,7 +227,7 @@ fn conclude(bench: &Bench) -> Result<()> {
 }
 
 /// Reads `--seconds N`, `--rounds N`, `--profile NAME`, `--postgres URL`, `--only PART` and `--write`; for the part `scale` also
-/// `--customers-postgresql N`, `--customers-sqlite N`, `--people N` and `--seeded URL`.
+/// `--customers-postgresql N`, `--customers-sqlite N`, `--people N`, `--cold` and `--seeded URL`.
 fn parse(flags: &[&str]) -> Result<Settings> {
     let mut settings = Settings {
         round: Duration::from_secs(3),
@@ -274,6 +274,10 @@ fn parse(flags: &[&str]) -> Result<Settings> {
                 settings.scale.people = number.parse().context("--people N")?;
                 rest
             }
+            ["--cold", ref rest @ ..] => {
+                settings.scale.is_cold = true;
+                rest
+            }
             ["--seeded", url, ref rest @ ..] => {
                 settings.scale.seeded.push(url.to_owned());
                 rest
@@ -284,7 +288,7 @@ fn parse(flags: &[&str]) -> Result<Settings> {
             }
             _ => bail!(
                 "flags of bench: --seconds N, --rounds N, --profile NAME, --postgres URL, --only {}, --write, and with --only \
-                 scale: --customers-postgresql N, --customers-sqlite N, --people N, --seeded URL",
+                 scale: --customers-postgresql N, --customers-sqlite N, --people N, --cold, --seeded URL",
                 PARTS.join(" | ")
             ),
         };

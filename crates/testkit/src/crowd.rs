@@ -12,8 +12,10 @@ use serde_json::json;
 
 mod filling;
 mod rows;
+mod warming;
 
 pub use filling::{Step, fill};
+pub use warming::warm;
 
 /// The most customers: their numbers have eight digits, and so have those of who is gone.
 pub const MOST: u32 = 30_000_000;

@@ -32,13 +32,15 @@ pub(super) struct Scale {
     /// The most customers of one kind that are asked for before the first has another turn. Few of them stay in memory after their
     /// first turn: then only what their number costs is left, and not what memory is lacking.
     pub(super) people: u32,
+    /// The large shop's pages are not brought into memory first: each customer is read from the disk.
+    pub(super) is_cold: bool,
     /// Databases that `cargo xtask seed` has filled with so many already, one of each kind at most; another is filled now.
     pub(super) seeded: Vec<String>,
 }
 
 impl Default for Scale {
     fn default() -> Self {
-        Self { postgresql: 10_000_000, sqlite: 1_000_000, people: 50_000, seeded: Vec::new() }
+        Self { postgresql: 10_000_000, sqlite: 1_000_000, people: 50_000, is_cold: false, seeded: Vec::new() }
     }
 }
 
@@ -97,6 +99,12 @@ async fn compare(bench: &mut Bench, name: &str, about: &str, urls: (&str, &str),
         bench.report.note("large shop filled", &said);
         urls.1.to_owned()
     };
+    if bench.settings.scale.is_cold {
+        bench.report.note("large shop", "read from the disk as it is asked for");
+    } else {
+        let said = side::warm(bench, &many)?;
+        bench.report.note("large shop brought into memory", &said);
+    }
     let few = Side::open(bench, urls.0, FEW).await?;
     // The first start of an older database migrates it.
     drop(Side::open(bench, &many, customers).await?);

@@ -64,6 +64,15 @@ pub(super) fn seed(bench: &Bench, url: &str, customers: u32) -> Result<String> {
     Ok(said.trim().to_owned())
 }
 
+/// Reads a database through once: what the tool says of that.
+///
+/// # Errors
+/// When it fails.
+pub(super) fn warm(bench: &Bench, url: &str) -> Result<String> {
+    let said = command::output(&bench.scratch, &bench.example("warm")?, &[url])?;
+    Ok(said.trim().to_owned())
+}
+
 impl Side {
     /// Starts the server on a filled database.
     ///
