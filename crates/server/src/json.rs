@@ -113,6 +113,12 @@ impl Formatter for JavaScript {
 mod tests {
     use super::*;
 
+    /// Whichever of Rust's numbers it is, it is written as the double that it would be there.
+    #[test]
+    fn a_single_is_written_as_a_double() {
+        assert_eq!(write(&(1.0_f32, 0.1_f32, 1.0_f64)).unwrap(), "[1,0.10000000149011612,1]");
+    }
+
     /// A storefront that stores a number in `metadata` reads back what Node would have given it.
     #[test]
     fn numbers_are_read_and_printed_as_javascript_does() {

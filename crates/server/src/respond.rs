@@ -228,6 +228,8 @@ pub fn into_response(reply: Reply) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     /// Clients branch on these; a row that changes breaks storefronts.
@@ -277,6 +279,13 @@ mod tests {
             let retry = reply.headers.iter().find(|(name, _)| name == header::RETRY_AFTER);
             assert_eq!(retry.is_some(), status == 429 || status == 503, "{error:?}");
         }
+    }
+
+    /// A fault of ours, and no panic and no empty 200.
+    #[test]
+    fn what_cannot_be_written_is_a_failure() {
+        let keys_are_no_text = BTreeMap::from([((1, 2), 3)]);
+        assert_eq!(Reply::json(&keys_are_no_text).unwrap_err().kind, ErrorKind::Internal);
     }
 
     #[test]
