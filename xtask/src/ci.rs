@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{codegen, command, fuzz, instructions, tidy};
+use crate::{codegen, command, fuzz, instructions, lanes, tidy};
 
 /// One step: what is printed above it, and what it does.
 type Step = (&'static str, fn(&Path) -> Result<()>);
 
 /// The steps in order. The tests come last, so that their closing lines are what one reads at the end.
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     ("formatter", formatter),
     ("tidy", tidy::run),
     ("cargo-deny", deny),
@@ -22,6 +22,7 @@ const STEPS: [Step; 10] = [
     ("packages of the tests that run Node", node_packages),
     ("fuzzing, briefly", fuzz::briefly),
     ("instructions of the hot paths", instructions::run),
+    ("scrypt-lanes under Memcheck, and without lanes", lanes::run),
     ("tests", tests),
 ];
 

@@ -4,10 +4,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use serde_json::Value;
 
 use crate::command;
 
@@ -59,29 +58,13 @@ fn count(root: &Path) -> Result<Counts> {
     if !command::exists("valgrind") {
         bail!("Valgrind is missing: `apt-get install valgrind libc6-dbg`");
     }
-    let program = build(root)?;
+    let built = command::built(root, &["--bench", "instructions"])?;
+    let program = built.get("instructions").context("cargo names no program with the cases")?;
     let program = program.to_str().context("the path of the repository is no UTF-8")?;
     let folder = root.join("target/instructions");
     fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     let names = command::output::<&str>(&folder, program, &[])?;
     names.lines().map(|name| Ok((name.to_owned(), count_one(&folder, program, name)?))).collect()
-}
-
-/// The program with the cases, built as the tests are, with the same features, so that nothing else has to be.
-fn build(root: &Path) -> Result<PathBuf> {
-    let arguments = ["test", "--workspace", "--locked", "--quiet", "--bench", "instructions", "--no-run"];
-    let told = command::output(root, command::CARGO, &[arguments.as_slice(), &["--message-format=json"]].concat())?;
-    executable(&told).context("cargo names no program with the cases")
-}
-
-/// The program among cargo's messages, one a line.
-fn executable(messages: &str) -> Option<PathBuf> {
-    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let mut programs = messages.filter_map(|message| {
-        let is_it = message.pointer("/target/name")?.as_str()? == "instructions";
-        Some(PathBuf::from(message.get("executable")?.as_str()?)).filter(|_| is_it)
-    });
-    programs.next()
 }
 
 /// Runs one case under Callgrind.
@@ -154,13 +137,5 @@ mod tests {
         assert_eq!(total("events: Ir\nfn=(1)\n1 5\n\ntotals: 12345\n"), Some(12345));
         assert_eq!(total("events: Ir\n\ntotals: 0\n"), None);
         assert_eq!(total("events: Ir\n"), None);
-    }
-
-    #[test]
-    fn the_program_is_found_among_what_cargo_says() {
-        let of = |name: &str, path: &str| format!(r#"{{"target":{{"name":"{name}"}},"executable":{path}}}"#);
-        let messages = [of("api", r#""/t/api""#), "warning".to_owned(), of("instructions", r#""/t/it""#)].join("\n");
-        assert_eq!(executable(&messages), Some(PathBuf::from("/t/it")));
-        assert_eq!(executable(&of("instructions", "null")), None);
     }
 }

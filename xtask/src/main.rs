@@ -12,6 +12,7 @@ mod codegen;
 mod command;
 mod fuzz;
 mod instructions;
+mod lanes;
 mod repository;
 mod sbom;
 mod seed;
@@ -25,7 +26,7 @@ use anyhow::{Result, bail};
 const USAGE: &str = "\
 Usage: cargo xtask COMMAND
 
-  ci       formatter, clippy, cargo-deny, tidy, generated files, some fuzzing, instructions, every test: what must pass before a push
+  ci       formatter, clippy, cargo-deny, tidy, generated files, some fuzzing, instructions, memory, every test: what must pass before a push
   tidy     the rules of the repository alone (seconds)
   codegen  writes the generated files under docs/
   bench    builds the release program and prints how fast it is on this machine, beside its peers

@@ -92,6 +92,7 @@ impl Hasher {
     }
 
     /// Computes jobs that fit side by side.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(clippy::unused_self, reason = "nothing is kept elsewhere"))]
     fn compute(&mut self, params: Params, group: &mut Group<'_, '_>) -> Result<(), Error> {
         #[cfg(target_arch = "x86_64")]
         if let Some(engine) = &mut self.engine {

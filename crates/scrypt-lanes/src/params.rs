@@ -66,6 +66,7 @@ impl Params {
     }
 
     /// N.
+    #[cfg(target_arch = "x86_64")]
     pub(crate) const fn n(self) -> usize {
         1 << self.log_n
     }
