@@ -98,20 +98,26 @@ impl Tx {
         matches!(self.inner, Inner::SqliteWrite(_))
     }
 
-    /// Waits for, and holds until the end of the transaction, the lock with this number. SQLite needs none: it has one writer.
+    /// Waits for, and holds until the end of the transaction, the locks with these numbers, in this order. SQLite needs none: it has
+    /// one writer.
     ///
     /// # Errors
     /// When the statement fails or waits too long.
-    pub async fn lock(&mut self, key: i64) -> Result<(), DbError> {
+    pub async fn lock(&mut self, keys: &[i64]) -> Result<(), DbError> {
         match self.handle() {
             Handle::Sqlite(_) => {}
+            Handle::Postgres(_) if keys.is_empty() => {}
             Handle::Postgres(connection) => {
-                sqlx::query("select pg_advisory_xact_lock($1)").bind(key).execute(connection).await?;
+                sqlx::query(LOCK).bind(keys).execute(connection).await?;
             }
         }
         Ok(())
     }
 }
+
+/// The order is that of the inner query, which has to be done before the outer one can count.
+const LOCK: &str = "select count(pg_advisory_xact_lock(t.key)) \
+     from (select key from unnest($1) with ordinality as u (key, place) order by place) t";
 
 impl Tx {
     /// Begins a part that can be taken back alone, by [`Tx::roll_back_part`].

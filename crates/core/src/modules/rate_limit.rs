@@ -92,27 +92,48 @@ pub async fn peek(tx: &mut Tx, counters: &[Counter<'_>], now: Timestamp) -> Resu
     Ok(counters.iter().map(|counter| counter.wait(&rows, now)).collect())
 }
 
-/// Takes one from every rate of some counters, in their order and in one statement. When one is used up, which one, and how long
-/// until its window ends; then others were counted all the same, and their rows are held until the caller rolls back.
+/// Takes one from every rate of the counters `wanted`, in their order and in one statement, if all that are `seen`, of which they are
+/// some, have room. When one has none, its place among `seen`, and how long until its window ends. Then nothing was written; or, where
+/// it filled up meanwhile, others were counted all the same, and their rows are held until the caller rolls back.
 ///
 /// # Errors
 /// When a statement fails.
-pub async fn take_all(tx: &mut Tx, counters: &[Counter<'_>], now: Timestamp) -> Result<Option<(usize, i64)>, Error> {
-    let mut keys: Vec<(usize, String, Rate, i64)> = Vec::new();
-    for (place, counter) in counters.iter().enumerate() {
-        keys.extend(counter.keys().map(|(key, rate)| (place, key, rate, i64::from(counter.counts))));
+pub async fn take_all(
+    tx: &mut Tx,
+    seen: &[Counter<'_>],
+    wanted: &[Counter<'_>],
+    now: Timestamp,
+) -> Result<Option<(usize, i64)>, Error> {
+    let amount_of = |counter: &Counter<'_>| Some(i64::from(counter.counts));
+    let mut keys: Vec<(String, Rate, Option<i64>)> = Vec::new();
+    for (counter, amount) in wanted.iter().map(|it| (it, amount_of(it))).chain(seen.iter().map(|it| (it, None))) {
+        for (key, rate) in counter.keys() {
+            if !keys.iter().any(|(known, ..)| *known == key) {
+                keys.push((key, rate, amount));
+            }
+        }
     }
-    if keys.is_empty() {
-        return Ok(None);
+    let takes = keys.iter().filter(|(.., amount)| amount.is_some()).count();
+    let mut had_room = Vec::new();
+    if takes > 0 {
+        let ends = |rate: &Rate| now.plus_seconds(rate.seconds);
+        let takings: Vec<Taking<'_>> = keys
+            .iter()
+            .map(|(key, rate, amount)| Taking { key, most: rate.count, amount: *amount, window_ends: ends(rate) })
+            .collect();
+        had_room = cr_limit::take_all(tx, &takings, now).await?;
     }
-    let ends = |rate: &Rate| now.plus_seconds(rate.seconds);
-    let takings: Vec<Taking<'_>> = keys
-        .iter()
-        .map(|(_, key, rate, amount)| Taking { key, most: rate.count, amount: *amount, window_ends: ends(rate) })
-        .collect();
-    let had_room = cr_limit::take_all(tx, &takings, now).await?;
-    match keys.iter().find(|(_, key, ..)| !had_room.contains(key)) {
-        Some((place, key, ..)) => Ok(Some((*place, wait(tx, key, now).await?))),
+    if had_room.is_empty() {
+        let waiting = peek(tx, seen, now).await?;
+        let full = waiting.into_iter().enumerate().find_map(|(place, seconds)| Some((place, seconds?)));
+        // What was full a moment ago has room by now: who asks again gets it.
+        return Ok(full.or_else(|| (takes > 0).then_some((seen.len(), 1))));
+    }
+    match keys.iter().find(|(key, _, amount)| amount.is_some() && !had_room.contains(key)) {
+        Some((key, ..)) => {
+            let place = seen.iter().position(|counter| counter.keys().any(|(of_seen, _)| of_seen == *key));
+            Ok(Some((place.unwrap_or(seen.len()), wait(tx, key, now).await?)))
+        }
         None => Ok(None),
     }
 }

@@ -95,20 +95,25 @@ pub async fn find(tx: &mut Tx, id: &AuthIdentityId) -> Result<Option<AuthIdentit
         .transpose())
 }
 
-const LOCK: &str = "update auth_identity set updated_at = updated_at where id = $1 and deleted_at is null \
-     returning id, app_metadata";
+/// As an `update` would hold it, without a new version of the row.
+const LOCK_POSTGRES: &str =
+    "select id, app_metadata from auth_identity where id = $1 and deleted_at is null for no key update";
 
-/// A live identity by id, held until the transaction ends: what is read here cannot change under the caller.
+/// A live identity by id, held until the transaction ends: what is read here cannot change under the caller. On SQLite a transaction
+/// is the only writer, and holds everything.
 ///
 /// # Errors
 /// When the statement fails.
 pub async fn lock(tx: &mut Tx, id: &AuthIdentityId) -> Result<Option<AuthIdentity>, DbError> {
-    on!(tx, connection => sqlx::query(LOCK)
-        .bind(id.as_str())
-        .fetch_optional(connection)
-        .await?
-        .map(|row| AuthIdentity::from_columns(&row, "id"))
-        .transpose())
+    match tx.handle() {
+        Handle::Sqlite(_) => find(tx, id).await,
+        Handle::Postgres(connection) => sqlx::query(LOCK_POSTGRES)
+            .bind(id.as_str())
+            .fetch_optional(connection)
+            .await?
+            .map(|row| AuthIdentity::from_columns(&row, "id"))
+            .transpose(),
+    }
 }
 
 const LIST_OF_CUSTOMER: &str = "select id, app_metadata from auth_identity \

@@ -47,6 +47,7 @@ macro_rules! on_conflict_take {
         )
     };
 }
+pub(crate) use on_conflict_take;
 
 const TAKE: &str = concat!(
     "insert into cr_limit (key, count, resets_at, updated_at) values ($1, 1, $2, $3)",
@@ -76,14 +77,14 @@ pub async fn take(
         .transpose())
 }
 
-/// What is to be counted.
+/// What is to be counted, or only looked at.
 pub struct Taking<'a> {
     /// What is counted; no other of the same statement has it.
     pub key: &'a str,
     /// How many the window has room for.
     pub most: i64,
-    /// 1; or 0 for what is refused as one more would be, waits for the same row, and uses nothing up.
-    pub amount: i64,
+    /// 1; or 0 for what is refused as one more would be, waits for the same row, and uses nothing up. `None` is only looked at.
+    pub amount: Option<i64>,
     /// When it ends, if it begins now.
     pub window_ends: Timestamp,
 }
@@ -91,7 +92,9 @@ pub struct Taking<'a> {
 /// SQLite reads JSON as a table, whose rows are in their order.
 const TAKE_ALL_SQLITE: &str = concat!(
     "insert into cr_limit (key, count, resets_at, updated_at) \
-     select value ->> 'key', value ->> 'amount', value ->> 'ends', $2 from json_each($1) where true",
+     select value ->> 'key', value ->> 'amount', value ->> 'ends', $2 from json_each($1) \
+     where value ->> 'amount' is not null and not exists (select 1 from json_each($1) s \
+     join cr_limit l on l.key = s.value ->> 'key' where l.resets_at > $2 and l.count >= s.value ->> 'most')",
     on_conflict_take!("$2", "(select m.value ->> 'most' from json_each($1) m where m.value ->> 'key' = excluded.key)"),
     " returning key"
 );
@@ -100,6 +103,8 @@ const TAKE_ALL_POSTGRES: &str = concat!(
     "insert into cr_limit (key, count, resets_at, updated_at) select t.key, t.amount, t.ends, $2 \
      from rows from (jsonb_to_recordset($1) as (key text, amount bigint, ends timestamptz)) \
      with ordinality as t (key, amount, ends, place) \
+     where t.amount is not null and not exists (select 1 from jsonb_to_recordset($1) as s (key text, most bigint) \
+     join cr_limit l on l.key = s.key where l.resets_at > $2 and l.count >= s.most) \
      order by t.place",
     on_conflict_take!(
         "$2",
@@ -108,7 +113,9 @@ const TAKE_ALL_POSTGRES: &str = concat!(
     " returning key"
 );
 
-/// Counts each that has room for one, in the order given: the keys of those. The statement decides, for all replicas.
+/// Counts those that are to be counted, in the order given: the keys of those that had room. Where one of all is seen to have none,
+/// nothing is written; one that fills up while this waits for its row is missing among the keys. The statement decides, for all
+/// replicas.
 ///
 /// # Errors
 /// When the statement fails.
@@ -130,6 +137,24 @@ pub async fn take_all(tx: &mut Tx, counters: &[Taking<'_>], now: Timestamp) -> R
             query.fetch_all(connection).await?.iter().map(|row| row.text("key")).collect()
         }
     }
+}
+
+const RENEW: &str = "insert into cr_limit (key, count, resets_at, updated_at) values ($1, 1, $2, $3) \
+     on conflict (key) do update set count = 1, resets_at = $2, blocked_until = null, updated_at = $3";
+
+/// Begins a counter's window anew, with one counted.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn renew(tx: &mut Tx, key: &str, window_ends: Timestamp, now: Timestamp) -> Result<(), DbError> {
+    on!(tx, connection => sqlx::query(RENEW)
+        .bind(key)
+        .bind(Stamp(window_ends))
+        .bind(Stamp(now))
+        .execute(connection)
+        .await
+        .map(|_| ()))?;
+    Ok(())
 }
 
 /// SQLite has no arrays, but reads JSON as a table.

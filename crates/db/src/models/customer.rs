@@ -309,7 +309,8 @@ pub async fn update_contacts(tx: &mut Tx, customer: &Customer, now: Timestamp) -
     Ok(())
 }
 
-const LOCK_POSTGRES: &str = "update customer set updated_at = updated_at where id = $1 and deleted_at is null";
+/// As an `update` would hold it, without a new version of the row.
+const LOCK_POSTGRES: &str = "select id from customer where id = $1 and deleted_at is null for no key update";
 
 /// Holds the row, if it is there, until the transaction ends, so that what is read next cannot change. SQLite needs no statement for
 /// it: it has one writer.
@@ -325,7 +326,7 @@ pub async fn lock(tx: &mut Tx, id: &CustomerId) -> Result<(), DbError> {
 
 /// The lock comes first: a row is held only once it was joined.
 const LOCK_WITH_CONTACT_POSTGRES: &str = "with contact as materialized (select pg_advisory_xact_lock($2)) \
-     update customer set updated_at = updated_at from contact where id = $1 and deleted_at is null";
+     select id from contact cross join customer where id = $1 and deleted_at is null for no key update of customer";
 
 /// Holds the lock with a number, as [`Tx::lock`], and then the row, as [`lock`]: in one statement. False: there was no such
 /// customer when it began, or none any more when it had the lock; then it may hold neither.
@@ -337,7 +338,7 @@ pub async fn lock_with_contact(tx: &mut Tx, id: &CustomerId, key: i64) -> Result
         Handle::Sqlite(_) => Ok(true),
         Handle::Postgres(connection) => {
             let query = sqlx::query(LOCK_WITH_CONTACT_POSTGRES).bind(id.as_str()).bind(key);
-            Ok(query.execute(connection).await?.rows_affected() > 0)
+            Ok(query.fetch_optional(connection).await?.is_some())
         }
     }
 }

@@ -6,9 +6,10 @@ use cr_types::ids::{CustomerId, OtpId};
 use cr_types::timestamp::Timestamp;
 
 use crate::error::DbError;
+use crate::models::cr_limit::on_conflict_take;
 use crate::row::Columns;
 use crate::stamp::Stamp;
-use crate::tx::{Tx, on};
+use crate::tx::{Handle, Tx, on};
 
 /// One code that was sent, or a decoy that looks like one.
 #[derive(Clone, PartialEq, Eq)]
@@ -141,47 +142,143 @@ pub async fn find_live(tx: &mut Tx, subject_hmac: &str, purpose: &str) -> Result
         .transpose())
 }
 
-const TAKE_ATTEMPT: &str = concat!(
-    "update otp_verification set attempts = attempts + 1, updated_at = $3 \
-     where id = $1 and attempts < $2 and expires_at > $3 and verified_at is null and deleted_at is null returning ",
+/// A guess may be taken at the code `$1` of the kind `$2`: it lives at `$4`, and fewer than `$3` were.
+macro_rules! is_open {
+    () => {
+        "otp_verification.id = $1 and kind = $2 and attempts < $3 and expires_at > $4 and verified_at is null \
+         and deleted_at is null"
+    };
+}
+
+/// What follows [`GuessCounter::start`] in the key of a counter.
+macro_rules! subject {
+    () => {
+        "purpose || ':' || coalesce(subject_hmac, customer_id)"
+    };
+}
+
+/// SQLite runs one after the other; the second sees how many counters had room.
+const TAKE_ATTEMPT_SQLITE: &str = concat!(
+    "insert into cr_limit (key, count, resets_at, updated_at) select (c.value ->> 'start') || ",
+    subject!(),
+    ", 1, c.value ->> 'ends', $4 from otp_verification join json_each($5) c where ",
+    is_open!(),
+    on_conflict_take!(
+        "$4",
+        "(select m.value ->> 'most' from json_each($5) m \
+         where substr(excluded.key, 1, length(m.value ->> 'start')) = m.value ->> 'start')"
+    ),
+    "; update otp_verification set attempts = attempts + 1, updated_at = $4 where ",
+    is_open!(),
+    " and changes() = json_array_length($5) returning ",
+    columns!()
+);
+/// PostgreSQL does it all at once: the code is held before its counters, as whoever uses it up does.
+const TAKE_ATTEMPT_POSTGRES: &str = concat!(
+    "with code as (select ",
+    subject!(),
+    " as subject from otp_verification where ",
+    is_open!(),
+    " for update), counted as (insert into cr_limit (key, count, resets_at, updated_at) \
+     select t.start || code.subject, 1, t.ends, $4 from code \
+     cross join rows from (jsonb_to_recordset($5) as (start text, ends timestamptz)) \
+     with ordinality as t (start, ends, place) order by t.place",
+    on_conflict_take!(
+        "$4",
+        "(select m.most from jsonb_to_recordset($5) as m (start text, most bigint) where starts_with(excluded.key, m.start))"
+    ),
+    " returning key) update otp_verification set attempts = attempts + 1, updated_at = $4 where ",
+    is_open!(),
+    " and exists (select 1 from code) and (select count(*) from counted) = jsonb_array_length($5) returning ",
     columns!()
 );
 
-/// Counts one guess, if one is left: the statement itself decides, so that a thousand parallel guesses get `max` of them.
+/// A rate that guesses at a subject's codes are counted by, however many codes they are.
+pub struct GuessCounter {
+    /// The key, up to the subject, which the code's row has; no other of the same statement begins so.
+    pub start: String,
+    /// How many the window has room for.
+    pub most: i64,
+    /// When it ends, if it begins now.
+    pub window_ends: Timestamp,
+}
+
+/// Counts one guess at a code of this kind, if one of `max` is left, and by all `counters`, if each has room. The statement itself
+/// decides, so that a thousand parallel guesses get no more than that. `None`: it is no such code, or nothing is left; then the caller
+/// rolls back where there are several counters, of which some may have been taken.
 ///
 /// # Errors
 /// When the statement fails.
 pub async fn take_attempt(
     tx: &mut Tx,
     id: &OtpId,
+    kind: &str,
     max: i64,
+    counters: &[GuessCounter],
     now: Timestamp,
 ) -> Result<Option<OtpVerification>, DbError> {
-    on!(tx, connection => sqlx::query(TAKE_ATTEMPT)
-        .bind(id.as_str())
-        .bind(max)
-        .bind(Stamp(now))
-        .fetch_optional(connection)
-        .await?
-        .map(|row| from_row(&row))
-        .transpose())
+    let counters: serde_json::Value = counters
+        .iter()
+        .map(|it| serde_json::json!({ "start": it.start, "most": it.most, "ends": it.window_ends.to_string() }))
+        .collect();
+    /// Binds what both databases get.
+    macro_rules! run {
+        ($connection:expr, $sql:expr) => {
+            sqlx::query($sql)
+                .bind(id.as_str())
+                .bind(kind)
+                .bind(max)
+                .bind(Stamp(now))
+                .bind(counters)
+                .fetch_optional($connection)
+                .await?
+                .map(|row| from_row(&row))
+                .transpose()
+        };
+    }
+    match tx.handle() {
+        Handle::Sqlite(connection) => run!(connection, TAKE_ATTEMPT_SQLITE),
+        Handle::Postgres(connection) => run!(connection, TAKE_ATTEMPT_POSTGRES),
+    }
 }
 
-const CONSUME: &str = "update otp_verification set verified_at = $2, updated_at = $2, sealed = null \
-     where id = $1 and verified_at is null and deleted_at is null";
+macro_rules! consume {
+    () => {
+        "update otp_verification set verified_at = $2, updated_at = $2, sealed = null \
+         where id = $1 and verified_at is null and deleted_at is null"
+    };
+}
 
-/// Uses a code up; false when it was used, replaced or voided meanwhile. Of parallel callers one gets true.
+/// SQLite runs one after the other; the second, if the first found its row.
+const CONSUME_SQLITE: &str = concat!(
+    consume!(),
+    "; update cr_limit set count = count - 1, updated_at = $2 \
+     where changes() = 1 and key in (select value from json_each($3)) and count > 0"
+);
+/// PostgreSQL does the same at once: the code is held before its counters.
+const CONSUME_POSTGRES: &str = concat!(
+    "with consumed as (",
+    consume!(),
+    " returning id), given_back as (update cr_limit set count = count - 1, updated_at = $2 \
+     where key = any($3) and count > 0 and exists (select 1 from consumed)) select id from consumed"
+);
+
+/// Uses a code up, and takes one back from each of these counters; false, and nothing is done, when it was used, replaced or voided
+/// meanwhile. Of parallel callers one gets true.
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn consume(tx: &mut Tx, id: &OtpId, now: Timestamp) -> Result<bool, DbError> {
-    let touched = on!(tx, connection => sqlx::query(CONSUME)
-        .bind(id.as_str())
-        .bind(Stamp(now))
-        .execute(connection)
-        .await
-        .map(|done| done.rows_affected()))?;
-    Ok(touched > 0)
+pub async fn consume(tx: &mut Tx, id: &OtpId, counters: &[String], now: Timestamp) -> Result<bool, DbError> {
+    Ok(match tx.handle() {
+        Handle::Sqlite(connection) => {
+            let query = sqlx::query(CONSUME_SQLITE).bind(id.as_str()).bind(Stamp(now));
+            query.bind(serde_json::Value::from(counters)).execute(connection).await?.rows_affected() > 0
+        }
+        Handle::Postgres(connection) => {
+            let query = sqlx::query(CONSUME_POSTGRES).bind(id.as_str()).bind(Stamp(now));
+            query.bind(counters).fetch_optional(connection).await?.is_some()
+        }
+    })
 }
 
 const PRUNE: &str = "delete from otp_verification where id in \

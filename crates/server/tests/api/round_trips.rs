@@ -28,13 +28,13 @@ use crate::support::{self, Answer, CHEAP, DEVELOPMENT, PASSWORD, TestServer};
 /// Every request that is measured, in order: its statements on SQLite, its round trips on PostgreSQL, and where that is more than one,
 /// what for.
 const COSTS: [(&str, usize, usize, &str); 23] = [
-    ("register", 8, 8, "it is counted and committed before the hash; then identity and credential"),
-    ("POST /store/customers", 10, 12, "who has the contacts, the customer, the identity; on PostgreSQL their locks"),
-    ("otp/send, own", 9, 9, "identity, account, counters seen twice and taken once, the code, the message"),
+    ("register", 8, 6, "it is counted and committed before the hash; then identity and credential"),
+    ("POST /store/customers", 10, 11, "who has the contacts, the customer, the identity; on PostgreSQL their locks"),
+    ("otp/send, own", 8, 8, "identity, account, counters seen twice and taken once, the code, the message"),
     ("otp/send, own, too soon", 6, 6, "identity, account, counters, the code; what it says must be durable"),
-    ("otp/verify, wrong", 4, 4, "the guess is counted for its code and its subject, and committed"),
-    ("otp/verify, own", 12, 14, "the guess is counted and committed; then the contact is proven, and a login"),
-    ("login from a new address", 7, 7, "as a login, and the address is remembered"),
+    ("otp/verify, wrong", 3, 1, "the guess is counted for its code and its subject, and committed"),
+    ("otp/verify, own", 10, 10, "the guess is counted and committed; then the contact is proven, and a login"),
+    ("login from a new address", 6, 4, "as a login, and the address is remembered"),
     ("login", 3, 3, "counters, credential, and after the hash the customer"),
     ("login, wrong password", 6, 6, "the counters and the credential; then the failure is counted for both"),
     ("login, nobody's", 6, 6, "as a wrong password"),
@@ -42,13 +42,13 @@ const COSTS: [(&str, usize, usize, &str); 23] = [
     ("POST /auth/session", 1, 1, ""),
     ("GET me, by session", 1, 1, ""),
     ("refresh", 2, 2, "the identity, then its customer"),
-    ("me/contact, nobody's e-mail", 13, 13, "who has it, as many looked up for nobody; then as a send"),
-    ("me/contact, an unproven e-mail", 13, 13, "as nobody's"),
-    ("me/contact, nobody's phone", 12, 12, "as an e-mail, but for the accounts that have it"),
-    ("me/contact, an unproven phone", 12, 12, "as nobody's"),
-    ("otp/send, anonymous", 8, 8, "account, credential, counters seen and taken, the code, the message"),
-    ("otp/send, nobody's", 8, 8, "as somebody's"),
-    ("otp/verify, anonymous", 12, 14, "the guess is counted and committed; then the contact is proven"),
+    ("me/contact, nobody's e-mail", 12, 12, "who has it, as many looked up for nobody; then as a send"),
+    ("me/contact, an unproven e-mail", 12, 12, "as nobody's"),
+    ("me/contact, nobody's phone", 11, 11, "as an e-mail, but for the accounts that have it"),
+    ("me/contact, an unproven phone", 11, 11, "as nobody's"),
+    ("otp/send, anonymous", 7, 7, "account, credential, counters seen and taken, the code, the message"),
+    ("otp/send, nobody's", 7, 7, "as somebody's"),
+    ("otp/verify, anonymous", 10, 10, "the guess is counted and committed; then the contact is proven"),
     ("GET me, with a publishable key", 1, 1, ""),
     ("proxied, with a token", 1, 1, ""),
 ];
@@ -286,7 +286,7 @@ cr_testkit::both! {
                 let told: Vec<String> = trips.iter().map(|trip| shortened(trip)).collect();
                 wrong.push(format!("{name}: {} in the place of {expected} ({why})\n  {}", trips.len(), told.join("\n  ")));
             }
-            assert_eq!(why.is_empty(), expected == 1, "{name}: what is more than one has a reason");
+            assert_eq!(why.is_empty(), sqlite.max(postgres) == 1, "{name}: what is more than one has a reason");
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
         // Who asks must not learn from the time it takes whether there is somebody.

@@ -187,13 +187,13 @@ pub async fn forgive(app: &App, attempt: &Attempt, now: Timestamp) -> Result<(),
     if !attempt.has_failures && !remembers {
         return Ok(());
     }
-    let mut tx = app.db.begin().await?;
+    let statements = attempt.failure_keys.len() * usize::from(attempt.has_failures) + usize::from(remembers);
+    let mut tx = if statements > 1 { app.db.begin().await? } else { app.db.single().await? };
     if attempt.has_failures {
         forget(&mut tx, &attempt.failure_keys).await?;
     }
     if let Some(known) = attempt.known_key.as_ref().filter(|_| remembers) {
-        cr_limit::clear(&mut tx, known).await?;
-        cr_limit::take(&mut tx, known, 1, now.plus_seconds(KNOWN_SECONDS), now).await?;
+        cr_limit::renew(&mut tx, known, now.plus_seconds(KNOWN_SECONDS), now).await?;
     }
     tx.commit().await?;
     Ok(())

@@ -28,10 +28,7 @@ pub async fn lock(cx: &mut Ctx, contacts: &[(ContactType, &str)]) -> Result<(), 
     let mut keys: Vec<i64> = contacts.iter().map(|(contact, value)| lock_key(cx, *contact, value)).collect();
     keys.sort_unstable();
     keys.dedup();
-    for key in keys {
-        cx.tx.lock(key).await?;
-    }
-    Ok(())
+    Ok(cx.tx.lock(&keys).await?)
 }
 
 /// Takes the lock on a contact, then the one on a customer. Whether what was read before may be another's by now: not where there is
@@ -46,7 +43,7 @@ pub async fn hold(cx: &mut Ctx, id: &CustomerId, contact: ContactType, value: &s
     let key = lock_key(cx, contact, value);
     if !customer::lock_with_contact(&mut cx.tx, id, key).await? {
         // Should Medusa take a deletion back at this moment, what is read next is held all the same.
-        cx.tx.lock(key).await?;
+        cx.tx.lock(&[key]).await?;
         customer::lock(&mut cx.tx, id).await?;
     }
     Ok(true)

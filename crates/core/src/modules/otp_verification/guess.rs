@@ -1,7 +1,7 @@
 //! One guess at a code: counted and committed before anything is compared, so that a thousand parallel guesses get
 //! `maxAttempts` tries, whatever becomes of the requests.
 
-use cr_db::models::otp_verification::{self, OtpVerification};
+use cr_db::models::otp_verification::{self, GuessCounter, OtpVerification};
 use cr_types::timestamp::Timestamp;
 
 use crate::app::App;
@@ -11,6 +11,10 @@ use crate::error::Error;
 use crate::keys::{Keys, Seal};
 use crate::modules::auth::token::{self, OtpKind, OtpToken};
 use crate::modules::rate_limit;
+use crate::options::Rate;
+
+/// The name of the limit on guesses at all codes of a subject.
+const WRONG_CODES: &str = "wrongCodes";
 
 /// Counts a guess and compares it. What comes back is a code that was right and is not used up yet: the caller's effect does
 /// that by [`consume`], in its own transaction.
@@ -22,18 +26,19 @@ pub async fn take(app: &App, token: &str, guess: &str, kind: OtpKind) -> Result<
     let now = app.shared.env.clock.now();
     let token = read(app, token, kind, now)?;
     let max = app.shared.options.max_attempts;
-    let mut tx = app.db.begin().await?;
-    let Some(otp) = otp_verification::take_attempt(&mut tx, &token.id, max, now).await? else {
-        let row = otp_verification::find(&mut tx, &token.id).await?;
-        return Err(refusal(row.as_ref(), kind, max, now));
+    let counter = |rate: &Rate| GuessCounter {
+        start: rate_limit::key(WRONG_CODES, rate.seconds, ""),
+        most: rate.count,
+        window_ends: now.plus_seconds(rate.seconds),
     };
-    if otp.kind.as_deref() != Some(kind.as_str()) {
-        return Err(invalid_token());
-    }
-    let limit = &app.shared.options.limits.wrong_codes;
-    if rate_limit::take(&mut tx, "wrongCodes", &wrong_codes_subject(&otp), limit, now).await?.is_some() {
-        return Err(locked());
-    }
+    let counters: Vec<GuessCounter> = app.shared.options.limits.wrong_codes.iter().map(counter).collect();
+    // Of several counters some may have room for what another refuses, which is taken back then.
+    let mut tx = if counters.len() > 1 { app.db.begin().await? } else { app.db.single().await? };
+    let guessed = otp_verification::take_attempt(&mut tx, &token.id, kind.as_str(), max, &counters, now).await?;
+    let Some(otp) = guessed else {
+        let row = otp_verification::find(&mut tx, &token.id).await?;
+        return Err(refusal(row.as_ref(), kind, now));
+    };
     app.shared.pass("count-guess");
     tx.commit().await?;
     app.shared.pass("guess-counted");
@@ -69,7 +74,7 @@ pub async fn find_live(cx: &mut Ctx, token: &str, kind: OtpKind) -> Result<OtpVe
     });
     match row {
         Some(otp) if is_live => Ok(otp),
-        row => Err(refusal(row.as_ref(), kind, max, cx.now)),
+        row => Err(refusal(row.as_ref(), kind, cx.now)),
     }
 }
 
@@ -84,15 +89,15 @@ pub fn open_sealed(keys: &Keys, otp: &OtpVerification) -> Option<Vec<u8>> {
 /// # Errors
 /// 400 `OTP is no longer valid` when another request was quicker.
 pub async fn consume(cx: &mut Ctx, otp: &OtpVerification) -> Result<(), Error> {
-    if !otp_verification::consume(&mut cx.tx, &otp.id, cx.now).await? {
-        return Err(no_longer_valid());
-    }
-    let shared = std::sync::Arc::clone(&cx.shared);
-    let limit = &shared.options.limits.wrong_codes;
-    rate_limit::give_back(&mut cx.tx, "wrongCodes", &wrong_codes_subject(otp), limit, cx.now).await
+    let subject = wrong_codes_subject(otp);
+    let limit = &cx.shared.options.limits.wrong_codes;
+    let keys: Vec<String> = limit.iter().map(|rate| rate_limit::key(WRONG_CODES, rate.seconds, &subject)).collect();
+    let is_consumed = otp_verification::consume(&mut cx.tx, &otp.id, &keys, cx.now).await?;
+    if is_consumed { Ok(()) } else { Err(no_longer_valid()) }
 }
 
-/// What `wrongCodes` is keyed by: subject, purpose and origin (the subject's hash holds the origin).
+/// What `wrongCodes` is keyed by: subject, purpose and origin (the subject's hash holds the origin). `take_attempt` has the same, since
+/// it knows the row first.
 fn wrong_codes_subject(otp: &OtpVerification) -> String {
     subject_of(&otp.purpose, otp.subject_hmac.as_deref().unwrap_or(otp.customer_id.as_str()))
 }
@@ -102,14 +107,14 @@ pub fn subject_of(purpose: &str, subject: &str) -> String {
     format!("{purpose}:{subject}")
 }
 
-/// Why no try was left.
-fn refusal(row: Option<&OtpVerification>, kind: OtpKind, max: i64, now: Timestamp) -> Error {
+/// Why no guess was taken: where nothing is wrong with the row, no try is left, of its own or of its subject.
+fn refusal(row: Option<&OtpVerification>, kind: OtpKind, now: Timestamp) -> Error {
     match row {
         Some(otp) if otp.kind.as_deref() != Some(kind.as_str()) => invalid_token(),
         Some(otp) if otp.verified_at.is_some() || otp.deleted_at.is_some() => no_longer_valid(),
         Some(otp) if otp.expires_at <= now => expired(),
-        Some(otp) if otp.attempts >= max => locked(),
-        _ => no_longer_valid(),
+        Some(_) => locked(),
+        None => no_longer_valid(),
     }
 }
 

@@ -28,8 +28,7 @@ pub enum Recipient {
 /// which is kept for trusted recipients. `looked_at` must have room besides. `Some(seconds)` when anything is used up: then the caller
 /// rolls back. The first refusal of a budget's window is an error in the log, since somebody must look.
 ///
-/// Two statements, whoever it is for: one looks, so that who is refused writes nothing; one takes, and decides among those who looked at
-/// the same time.
+/// One statement, whoever it is for, which looks first, so that who is refused writes nothing; a second tells who is refused why.
 ///
 /// # Errors
 /// When a statement fails.
@@ -55,17 +54,12 @@ pub async fn take_send(
     };
     let taken = taken.iter().map(|counter| (*counter, None));
     let seen = looked_at.iter().map(|counter| (*counter, None)).chain(taken.clone()).chain(budgets);
-    let (seen, parts_seen): (Vec<Counter<'_>>, Vec<Option<Part>>) = seen.unzip();
-    let (wanted, parts_wanted): (Vec<Counter<'_>>, Vec<Option<Part>>) = taken.chain(costs).unzip();
+    let (seen, parts): (Vec<Counter<'_>>, Vec<Option<Part>>) = seen.unzip();
+    let wanted: Vec<Counter<'_>> = taken.chain(costs).map(|(counter, _)| counter).collect();
 
-    let waiting = rate_limit::peek(&mut cx.tx, &seen, cx.now).await?;
-    let full = waiting.into_iter().enumerate().find_map(|(place, seconds)| Some((place, seconds?)));
-    let (full, counters, parts) = match full {
-        Some(_) => (full, seen, parts_seen),
-        None => (rate_limit::take_all(&mut cx.tx, &wanted, cx.now).await?, wanted, parts_wanted),
-    };
+    let full = rate_limit::take_all(&mut cx.tx, &seen, &wanted, cx.now).await?;
     let Some((place, seconds)) = full else { return Ok(None) };
-    match (parts.get(place), counters.get(place)) {
+    match (parts.get(place), seen.get(place)) {
         (Some(Some(part)), _) => shared.budget_alarms.ring(channel, *part, cx.now, seconds),
         (_, Some(Counter { name, .. })) => tracing::info!(limit.name = name, "Limit {name} is used up"),
         _ => {}

@@ -32,7 +32,7 @@ fn others(database: &Database, id: Option<&'static str>) -> JoinSet<()> {
         let mut tx = begin(&database).await;
         match id {
             Some(id) => customer::lock(&mut tx, &customer_id(id)).await.unwrap(),
-            None => tx.lock(7).await.unwrap(),
+            None => tx.lock(&[7]).await.unwrap(),
         }
         tx.commit().await.unwrap();
     });
@@ -235,7 +235,7 @@ cr_testkit::both! {
             ("update customer set deleted_at = '2026-01-02T00:00:00.000Z' where id = 'cus_1'", false),
         ] {
             let mut first = begin(&database).await;
-            first.lock(7).await.unwrap();
+            first.lock(&[7]).await.unwrap();
             let mut second = JoinSet::new();
             let of_second = database.clone();
             second.spawn(async move {

@@ -1,8 +1,10 @@
 //! `otp_verification`: codes, and who may guess them how often.
 
-use cr_db::models::otp_verification::{self, OtpVerification};
+use cr_db::Tx;
+use cr_db::models::otp_verification::{self, GuessCounter, OtpVerification};
 use cr_types::ids::OtpId;
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use super::{after, begin, customer_id, now, open};
 
@@ -30,17 +32,31 @@ fn otp(text: &str) -> OtpId {
     OtpId::from_stored(text)
 }
 
+/// A guess at a code, by no counter, of which `max` are allowed.
+async fn guess(tx: &mut Tx, id: &str, max: i64, second: i64) -> Option<OtpVerification> {
+    otp_verification::take_attempt(tx, &otp(id), "verify", max, &[], after(second)).await.unwrap()
+}
+
+/// The counters of a limit of `most` in a minute and two more in an hour.
+fn counters(most: i64) -> [GuessCounter; 2] {
+    [(60, most), (3600, most + 2)].map(|(seconds, most)| GuessCounter {
+        start: format!("wrongCodes:{seconds}:"),
+        most,
+        window_ends: after(seconds),
+    })
+}
+
 cr_testkit::both! {
     async fn a_code_takes_the_place_of_the_live_one_of_its_subject(test: TestDatabase) {
         let database = open(&test, "").await;
         let mut tx = begin(&database).await;
         otp_verification::replace(&mut tx, &code("otp_1", "s"), now()).await.unwrap();
-        otp_verification::take_attempt(&mut tx, &otp("otp_1"), 5, now()).await.unwrap().unwrap();
+        guess(&mut tx, "otp_1", 5, 0).await.unwrap();
         otp_verification::replace(&mut tx, &code("otp_2", "s"), after(1)).await.unwrap();
         otp_verification::replace(&mut tx, &code("otp_3", "other"), after(1)).await.unwrap();
         assert_eq!(otp_verification::find(&mut tx, &otp("otp_1")).await.unwrap(), None);
         assert_eq!(otp_verification::find(&mut tx, &otp("otp_2")).await.unwrap(), Some(code("otp_2", "s")));
-        assert!(otp_verification::consume(&mut tx, &otp("otp_2"), after(2)).await.unwrap());
+        assert!(otp_verification::consume(&mut tx, &otp("otp_2"), &[], after(2)).await.unwrap());
         otp_verification::replace(&mut tx, &code("otp_4", "s"), after(3)).await.unwrap();
         tx.commit().await.unwrap();
         let rows = test.rows("select id, attempts, created_at from otp_verification order by id").await;
@@ -58,7 +74,7 @@ cr_testkit::both! {
         let live = otp_verification::find_live(&mut tx, "s", "email_verification").await.unwrap();
         assert_eq!(live, Some(code("otp_1", "s")));
         assert_eq!(otp_verification::find_live(&mut tx, "s", "phone_verification").await.unwrap(), None);
-        assert!(otp_verification::consume(&mut tx, &otp("otp_1"), now()).await.unwrap());
+        assert!(otp_verification::consume(&mut tx, &otp("otp_1"), &[], now()).await.unwrap());
         assert_eq!(otp_verification::find_live(&mut tx, "s", "email_verification").await.unwrap(), None);
     }
 
@@ -67,19 +83,95 @@ cr_testkit::both! {
         let mut tx = begin(&database).await;
         otp_verification::replace(&mut tx, &code("otp_1", "s"), now()).await.unwrap();
         for (second, expected) in [(0, Some(1)), (900, None), (899, Some(2)), (899, None)] {
-            let taken = otp_verification::take_attempt(&mut tx, &otp("otp_1"), 2, after(second)).await.unwrap();
+            let taken = guess(&mut tx, "otp_1", 2, second).await;
             assert_eq!(taken.map(|row| row.attempts), expected, "at {second}");
         }
-        assert_eq!(otp_verification::take_attempt(&mut tx, &otp("unknown"), 2, now()).await.unwrap(), None);
+        assert_eq!(guess(&mut tx, "unknown", 2, 0).await, None);
+    }
+
+    /// By all counters or by none, each in its own window; of one that is no such code nothing is counted.
+    async fn a_guess_is_counted_by_its_subject_too(test: TestDatabase) {
+        let database = open(&test, "").await;
+        let mut tx = begin(&database).await;
+        let plugins = OtpVerification { kind: Some("verify".to_owned()), subject_hmac: None, ..code("otp_2", "") };
+        for row in [code("otp_1", "s"), plugins] {
+            otp_verification::replace(&mut tx, &row, now()).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        for (id, kind, expected) in [
+            ("otp_1", "verify", Some(1)),
+            ("otp_1", "deletion", None),
+            ("unknown", "verify", None),
+            ("otp_1", "verify", Some(2)),
+            ("otp_1", "verify", None),
+            ("otp_2", "verify", Some(1)),
+        ] {
+            let mut tx = begin(&database).await;
+            let taken = otp_verification::take_attempt(&mut tx, &otp(id), kind, 9, &counters(2), now()).await.unwrap();
+            assert_eq!(taken.as_ref().map(|row| row.attempts), expected, "{id}");
+            if taken.is_some() { tx.commit().await.unwrap() } else { tx.roll_back().await.unwrap() }
+        }
+        let select = "select key, count, resets_at from cr_limit order by key";
+        let of = |key: &str, count: i64, seconds: i64| json!({"key": key, "count": count, "resets_at": after(seconds)});
+        assert_eq!(test.rows(select).await, [
+            of("wrongCodes:3600:email_verification:cus_1", 1, 3600),
+            of("wrongCodes:3600:email_verification:s", 2, 3600),
+            of("wrongCodes:60:email_verification:cus_1", 1, 60),
+            of("wrongCodes:60:email_verification:s", 2, 60),
+        ]);
+        let attempts = test.rows("select id, attempts from otp_verification order by id").await;
+        assert_eq!(attempts, [json!({"id": "otp_1", "attempts": 2}), json!({"id": "otp_2", "attempts": 1})]);
+
+        let keys = ["wrongCodes:60:email_verification:s", "wrongCodes:3600:email_verification:s"].map(str::to_owned);
+        for (expected, left) in [(true, 1), (false, 1)] {
+            let mut tx = begin(&database).await;
+            assert_eq!(otp_verification::consume(&mut tx, &otp("otp_1"), &keys, after(1)).await.unwrap(), expected);
+            tx.commit().await.unwrap();
+            let select = "select key, count, updated_at from cr_limit where key like '%:s' order by key";
+            let of = |key: &String| json!({"key": key, "count": left, "updated_at": after(1)});
+            assert_eq!(test.rows(select).await, [of(&keys[1]), of(&keys[0])]);
+        }
+    }
+
+    /// Of very many at once, at one code and at several of one subject, as many get through as there is room for, and are counted.
+    async fn guesses_that_race_get_no_more_than_there_is_room_for(test: TestDatabase) {
+        let database = open(&test, "").await;
+        for (most, max, expected) in [(5, 9, 5), (9, 5, 5)] {
+            let mut tx = begin(&database).await;
+            let subject = format!("s{most}");
+            otp_verification::replace(&mut tx, &code(&format!("otp_{most}"), &subject), now()).await.unwrap();
+            tx.commit().await.unwrap();
+            let mut guesses = JoinSet::new();
+            for _ in 0..40 {
+                let database = database.clone();
+                guesses.spawn(async move {
+                    let mut tx = database.single().await.unwrap();
+                    let id = otp(&format!("otp_{most}"));
+                    let counters = &counters(most)[..1];
+                    let taken = otp_verification::take_attempt(&mut tx, &id, "verify", max, counters, now()).await.unwrap();
+                    if taken.is_some() {
+                        tx.commit().await.unwrap();
+                    }
+                    taken.map(|row| row.attempts)
+                });
+            }
+            let mut taken: Vec<i64> = guesses.join_all().await.into_iter().flatten().collect();
+            taken.sort_unstable();
+            assert_eq!(taken, (1..=expected).collect::<Vec<_>>());
+            let select = format!("select count from cr_limit where key = 'wrongCodes:60:email_verification:{subject}'");
+            assert_eq!(test.rows(&select).await, [json!({"count": expected})]);
+            let select = format!("select attempts from otp_verification where id = 'otp_{most}'");
+            assert_eq!(test.rows(&select).await, [json!({"attempts": expected})]);
+        }
     }
 
     async fn a_code_is_used_once_and_loses_what_was_sealed(test: TestDatabase) {
         let database = open(&test, "").await;
         let mut tx = begin(&database).await;
         otp_verification::replace(&mut tx, &code("otp_1", "s"), now()).await.unwrap();
-        assert!(otp_verification::consume(&mut tx, &otp("otp_1"), after(1)).await.unwrap());
-        assert!(!otp_verification::consume(&mut tx, &otp("otp_1"), after(2)).await.unwrap());
-        assert_eq!(otp_verification::take_attempt(&mut tx, &otp("otp_1"), 9, after(2)).await.unwrap(), None);
+        assert!(otp_verification::consume(&mut tx, &otp("otp_1"), &[], after(1)).await.unwrap());
+        assert!(!otp_verification::consume(&mut tx, &otp("otp_1"), &[], after(2)).await.unwrap());
+        assert_eq!(guess(&mut tx, "otp_1", 9, 2).await, None);
         tx.commit().await.unwrap();
         let select = "select verified_at, updated_at, sealed from otp_verification";
         assert_eq!(test.rows(select).await, [json!({"verified_at": after(1), "updated_at": after(1), "sealed": null})]);

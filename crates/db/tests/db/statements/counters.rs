@@ -1,9 +1,11 @@
 //! `cr_limit`, `cr_audit` and `cr_state`.
 
+use cr_db::Tx;
 use cr_db::models::cr_audit::{self, AuditLine};
 use cr_db::models::cr_limit::{self, Taking};
 use cr_db::models::cr_state;
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use super::{after, begin, now, open};
 
@@ -31,41 +33,82 @@ cr_testkit::both! {
         }
     }
 
-    /// What has no room is left as it is and not named; what has, is counted beside it, each in its own window.
-    async fn of_many_counters_those_with_room_are_taken(test: TestDatabase) {
+    /// Where one is full, nothing is written, whether it was to be counted or was only looked at; each has its own window.
+    async fn many_counters_are_taken_where_all_have_room(test: TestDatabase) {
         let database = open(&test, "").await;
         let mut tx = begin(&database).await;
         let odd = r#"it's "odd": \ 'é"#;
-        let take = async |tx: &mut cr_db::Tx, second: i64| {
-            let of = |key, most, seconds| Taking { key, most, amount: 1, window_ends: after(second + seconds) };
-            let counters = [of("b", 1, 60), of(odd, 2, 10), of("a", i64::MAX, 30)];
-            cr_limit::take_all(tx, &counters, after(second)).await.unwrap()
+        let of = |key, most, amount, window_ends| Taking { key, most, amount, window_ends };
+        let take = async |tx: &mut Tx, second: i64, looked_at: i64| {
+            let counters = [
+                of("b", 2, Some(1), after(second + 60)),
+                of(odd, 1, Some(1), after(second + 10)),
+                of("a", i64::MAX, Some(1), after(second + 30)),
+                of("seen", looked_at, None, after(second + 99)),
+            ];
+            let mut taken = cr_limit::take_all(tx, &counters, after(second)).await.unwrap();
+            taken.sort_unstable();
+            taken
         };
-        for (second, expected) in [
-            (0, vec!["b", odd, "a"]),
-            (1, vec![odd, "a"]),
-            (2, vec!["a"]),
-            (10, vec![odd, "a"]),
-            (60, vec!["b", odd, "a"]),
-        ] {
-            let mut taken = take(&mut tx, second).await;
-            taken.sort_unstable_by_key(|key| ["b", odd, "a"].iter().position(|it| it == key));
-            assert_eq!(taken, expected, "at {second}");
+        let all = ["a", "b", odd];
+        for (second, expected) in [(0, &all[..]), (1, &[]), (10, &all), (59, &[]), (60, &all)] {
+            assert_eq!(take(&mut tx, second, 5).await, expected, "at {second}");
+        }
+        cr_limit::take(&mut tx, "seen", 5, after(99), after(61)).await.unwrap();
+        for (second, looked_at, expected) in [(70, 1, &[][..]), (70, 2, &all), (99, 1, &[])] {
+            assert_eq!(take(&mut tx, second, looked_at).await, expected, "at {second}");
         }
         assert!(cr_limit::take_all(&mut tx, &[], now()).await.unwrap().is_empty());
-        let rows = cr_limit::list(&mut tx, &["a", "b", odd]).await.unwrap();
+        let rows = cr_limit::list(&mut tx, &["a", "b", odd, "seen"]).await.unwrap();
         let told: Vec<_> = rows.iter().map(|row| (row.key.as_str(), row.count, row.resets_at)).collect();
-        assert_eq!(told, [("a", 1, after(90)), ("b", 1, after(120)), (odd, 1, after(70))]);
+        assert_eq!(told, [("a", 2, after(90)), ("b", 2, after(120)), (odd, 1, after(80)), ("seen", 1, after(99))]);
 
         // What costs nothing is refused as what does, and uses nothing up.
-        let free = ["b", "c", odd].map(|key| Taking { key, most: 1, amount: 0, window_ends: after(200) });
-        assert_eq!(cr_limit::take_all(&mut tx, &free, after(61)).await.unwrap(), ["c"]);
-        let mut taken = cr_limit::take_all(&mut tx, &free, after(70)).await.unwrap();
+        let free = |keys: [&'static str; 2]| keys.map(|key| of(key, 2, Some(0), after(200)));
+        assert!(cr_limit::take_all(&mut tx, &free(["b", "c"]), after(90)).await.unwrap().is_empty());
+        let mut taken = cr_limit::take_all(&mut tx, &free(["c", "a"]), after(90)).await.unwrap();
         taken.sort_unstable();
-        assert_eq!(taken, ["c", odd]);
-        let rows = cr_limit::list(&mut tx, &["b", "c", odd]).await.unwrap();
+        assert_eq!(taken, ["a", "c"]);
+        let rows = cr_limit::list(&mut tx, &["a", "b", "c"]).await.unwrap();
         let told: Vec<_> = rows.iter().map(|row| (row.key.as_str(), row.count, row.resets_at)).collect();
-        assert_eq!(told, [("b", 1, after(120)), ("c", 0, after(200)), (odd, 0, after(200))]);
+        assert_eq!(told, [("a", 0, after(200)), ("b", 2, after(120)), ("c", 0, after(200))]);
+    }
+
+    /// One that fills up between the look and the count is missing among the keys; the others were counted.
+    async fn a_counter_that_fills_up_meanwhile_is_not_taken(test: TestDatabase) {
+        let database = open(&test, "").await;
+        let mut takes = JoinSet::new();
+        for _ in 0..40 {
+            let database = database.clone();
+            takes.spawn(async move {
+                let mut tx = begin(&database).await;
+                let counters = [("narrow", 5), ("wide", i64::MAX)]
+                    .map(|(key, most)| Taking { key, most, amount: Some(1), window_ends: after(60) });
+                let taken = cr_limit::take_all(&mut tx, &counters, now()).await.unwrap();
+                let is_whole = taken.len() == 2;
+                if is_whole { tx.commit().await.unwrap() } else { tx.roll_back().await.unwrap() }
+                is_whole
+            });
+        }
+        let whole = takes.join_all().await.into_iter().filter(|is_whole| *is_whole).count();
+        assert_eq!(whole, 5);
+        let rows = test.rows("select key, count from cr_limit order by key").await;
+        assert_eq!(rows, [json!({"key": "narrow", "count": 5}), json!({"key": "wide", "count": 5})]);
+    }
+
+    async fn a_window_begins_anew_whatever_was_counted(test: TestDatabase) {
+        let database = open(&test, "").await;
+        let mut tx = begin(&database).await;
+        cr_limit::take(&mut tx, "k", 5, after(10), now()).await.unwrap();
+        cr_limit::take(&mut tx, "k", 5, after(10), now()).await.unwrap();
+        cr_limit::block(&mut tx, "k", after(60), now()).await.unwrap();
+        for key in ["k", "new"] {
+            cr_limit::renew(&mut tx, key, after(20), after(5)).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        let rows = test.rows("select key, count, resets_at, blocked_until, updated_at from cr_limit order by key").await;
+        let expected = |key| json!({"key": key, "count": 1, "resets_at": after(20), "blocked_until": null, "updated_at": after(5)});
+        assert_eq!(rows, [expected("k"), expected("new")]);
     }
 
     async fn a_count_is_given_back_but_never_below_zero(test: TestDatabase) {
