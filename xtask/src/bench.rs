@@ -139,6 +139,7 @@ impl Bench {
 /// When a flag is unknown, the program does not build, or a measurement fails.
 pub(crate) fn run(root: &Path, flags: &[&str]) -> Result<()> {
     let settings = parse(flags)?;
+    check_programs(root, &settings)?;
     let (folder, helpers) = (build(root, &settings.profile)?, build_helpers(root)?);
     let scratch = std::env::temp_dir().join(format!("customer-registration-bench-{}", std::process::id()));
     std::fs::create_dir_all(&scratch)?;
@@ -154,6 +155,10 @@ pub(crate) fn run(root: &Path, flags: &[&str]) -> Result<()> {
 /// Every part that is wanted.
 async fn measure(bench: &mut Bench) -> Result<()> {
     println!("{}", bench.machine.describe());
+    if !bench.is_alone("sqlite") {
+        // One that does not start is told now, and not when everything on SQLite was measured.
+        drop(postgres::Server::start(&bench.helpers.join("examples"), bench.settings.postgres.as_deref())?);
+    }
     if bench.is_alone(SCALE) {
         return scale::measure(bench).await;
     }
@@ -188,6 +193,58 @@ async fn measure(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
+/// Looks for the programs that are not built, before what takes a quarter of an hour is.
+///
+/// # Errors
+/// When one is missing, or too old.
+fn check_programs(root: &Path, settings: &Settings) -> Result<()> {
+    let only = settings.only.as_deref().map(str::to_ascii_lowercase);
+    let needs_node = only.is_none_or(|only| ["medusa", "better-auth", "gateway"].contains(&only.as_str()));
+    if !needs_node {
+        return Ok(());
+    }
+    if !command::exists("npm") || !command::exists("node") {
+        bail!("Node 20 or newer with npm is missing; `--only sqlite` and `--only postgresql` do without");
+    }
+    let version = command::output(root, "node", &["--version"])?;
+    if node_major(&version).is_none_or(|major| major < 20) {
+        bail!("Medusa and better-auth want Node 20 or newer, and `node` is {}", version.trim());
+    }
+    Ok(())
+}
+
+/// The first number of `v20.20.2`.
+fn node_major(version: &str) -> Option<u32> {
+    version.trim().strip_prefix('v')?.split('.').next()?.parse().ok()
+}
+
+/// What the program is built with: Rust, and the SQLite that is compiled into it.
+///
+/// # Errors
+/// When cargo does not tell where that is.
+fn built_with(root: &Path) -> Result<String> {
+    let rust = command::output(root, "rustc", &["--version"])?;
+    let metadata: serde_json::Value = serde_json::from_str(&command::output(
+        root,
+        command::CARGO,
+        &["metadata", "--locked", "--format-version", "1"],
+    )?)?;
+    let mut packages = metadata.get("packages").and_then(|it| it.as_array()).into_iter().flatten();
+    let bindings = packages.find(|package| package.get("name").is_some_and(|name| name == "libsqlite3-sys"));
+    let manifest = bindings.and_then(|package| package.get("manifest_path")?.as_str()).context("no libsqlite3-sys")?;
+    let header = Path::new(manifest).with_file_name("sqlite3").join("sqlite3.h");
+    let header = std::fs::read_to_string(&header).with_context(|| format!("could not read {}", header.display()))?;
+    let sqlite = sqlite_version(&header).context("sqlite3.h has no version")?;
+    let rust = rust.split_whitespace().nth(1).context("rustc tells no version")?;
+    Ok(format!("Rust {rust} and SQLite {sqlite}"))
+}
+
+/// The version in SQLite's header.
+fn sqlite_version(header: &str) -> Option<&str> {
+    let (_, after) = header.split_once("#define SQLITE_VERSION ")?;
+    after.split('"').nth(1)
+}
+
 /// How large the program is that was built.
 fn binary(bench: &mut Bench) -> Result<()> {
     let path = bench.program("customer-registration");
@@ -215,9 +272,10 @@ fn conclude(bench: &Bench) -> Result<()> {
         };
         let commit = command::output(&bench.root, "git", &["describe", "--always", "--dirty"])?;
         let foot = format!(
-            "{}, at commit {}.\n{connections} connections, {rounds} rounds of {} s in turns, medians; profile `{profile}`; the load generator and the databases on the same cores.\n{noise}",
+            "{}, at commit {}, built with {}.\n{connections} connections, {rounds} rounds of {} s in turns, medians; profile `{profile}`; the load generator and the databases on the same cores.\n{noise}",
             bench.machine.describe().trim_end_matches('.'),
             commit.trim(),
+            built_with(&bench.root)?,
             round.as_secs(),
         );
         std::fs::write(&path, bench.report.put_into(&document, begin, &foot)?)?;
@@ -339,6 +397,14 @@ async fn round(address: SocketAddr, length: Duration, make: &MakeRequest) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn versions_are_read() {
+        assert_eq!(node_major("v20.20.2\n"), Some(20));
+        assert_eq!(node_major("20"), None);
+        let header = "/* ... */\n#define SQLITE_VERSION        \"3.50.4\"\n#define SQLITE_VERSION_NUMBER 3050004\n";
+        assert_eq!(sqlite_version(header), Some("3.50.4"));
+    }
 
     #[test]
     fn flags_are_read_and_unknown_ones_refused() {

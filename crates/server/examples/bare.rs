@@ -12,9 +12,9 @@ use anyhow::{Context, Result};
 use cr_core::env::Env;
 use cr_core::keys::Keys;
 use cr_core::modules::auth::token;
-use cr_db::models::customer;
+use cr_db::models::auth_identity;
 use cr_db::{Database, DatabaseSettings, PLACE_TIMEOUT};
-use cr_types::ids::CustomerId;
+use cr_types::ids::AuthIdentityId;
 use http::{Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -65,7 +65,7 @@ fn variable(name: &str) -> Result<String> {
     std::env::var(name).with_context(|| format!("{name} is not set"))
 }
 
-/// 200 for `/health` and for a token whose customer is there; else 401, and 500 when the database fails.
+/// 200 for `/health` and for a token whose identity is there; else 401, and 500 when the database fails.
 async fn answer(bare: Arc<Bare>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     if request.uri().path() == "/health" {
         return Ok(Response::new(Full::from("OK")));
@@ -81,13 +81,14 @@ async fn answer(bare: Arc<Bare>, request: Request<Incoming>) -> Result<Response<
     Ok(response)
 }
 
-/// The customer of the bearer token as JSON; `None` without a good token or without a row.
+/// The identity of the bearer token as JSON; `None` without a good token or without a row.
 async fn row(bare: &Bare, request: &Request<Incoming>) -> Result<Option<String>> {
     let value = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let Some(token) = value.and_then(|value| value.strip_prefix("Bearer ")) else { return Ok(None) };
     let Some(claims) = token::read_auth(&bare.keys, token, bare.env.clock.now()) else { return Ok(None) };
     let mut tx = bare.database.read().await?;
-    let found = customer::find(&mut tx, &CustomerId::from_stored(claims.actor_id)).await?;
+    let found = auth_identity::find(&mut tx, &AuthIdentityId::from_stored(claims.auth_identity_id)).await?;
     tx.commit().await?;
-    Ok(found.map(|customer| serde_json::json!({ "id": customer.id, "email": customer.email }).to_string()))
+    Ok(found
+        .map(|identity| serde_json::json!({ "id": identity.id, "app_metadata": identity.app_metadata }).to_string()))
 }

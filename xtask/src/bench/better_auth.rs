@@ -38,7 +38,8 @@ pub(super) async fn measure(bench: &mut Bench, server: &Server) -> Result<()> {
 async fn compare(bench: &mut Bench, name: &str, our_url: &str, their_url: &str) -> Result<()> {
     let recipe = recipe(&bench.root, their_url)?;
     let title = format!(
-        "better-auth 1.7.25 on {name}, {}; it hashes by scrypt N = 2^14, r = 16, p = 1, we by N = 2^15, r = 8, p = 1",
+        "better-auth {} on {name}, {}; it hashes by scrypt N = 2^14, r = 16, p = 1, we by N = 2^15, r = 8, p = 1",
+        installed(&recipe.folder)?,
         version(&recipe)?
     );
     bench.report.section(&title);
@@ -130,6 +131,14 @@ fn recipe(root: &Path, url: &str) -> Result<Recipe> {
         ],
         folder,
     })
+}
+
+/// The version of better-auth that npm has put there.
+fn installed(folder: &Path) -> Result<String> {
+    let path = folder.join("node_modules/better-auth/package.json");
+    let text = std::fs::read_to_string(&path).with_context(|| format!("could not read {}", path.display()))?;
+    let package: serde_json::Value = serde_json::from_str(&text)?;
+    Ok(package.get("version").and_then(|it| it.as_str()).context("better-auth has no version")?.to_owned())
 }
 
 /// The program in the package for this processor.

@@ -1,5 +1,7 @@
 //! What the machine could do at the most: hashes with nothing else to do, and commits with nothing else in them.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 
 use super::load::Round;
@@ -21,8 +23,8 @@ pub(crate) struct Lanes {
 ///
 /// # Errors
 /// When the program fails.
-pub(crate) fn hashes(bench: &Bench) -> Result<(Round, Lanes)> {
-    let seconds = bench.settings.round.as_secs().to_string();
+pub(crate) fn hashes(bench: &Bench, length: Duration) -> Result<(Round, Lanes)> {
+    let seconds = length.as_secs().to_string();
     let line = command::output(&bench.scratch, &bench.example("ceiling")?, &[seconds])?;
     read_hashes(&line).with_context(|| format!("`ceiling` printed {line}"))
 }

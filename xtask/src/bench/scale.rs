@@ -59,9 +59,10 @@ struct Route {
 }
 
 /// What each customer is asked for, reads first: messages of what writes are delivered while it goes on.
-const ROUTES: [Route; 6] = [
+const ROUTES: [Route; 7] = [
     Route { name: "GET /store/customers/me", who: Who::Active, make: side::me },
     Route { name: "GET /store/my-referrals", who: Who::Referrers, make: side::my_referrals },
+    Route { name: "POST /auth/token/refresh", who: Who::Active, make: side::refresh },
     Route { name: "POST /auth/customer/emailpass", who: Who::Active, make: side::login },
     Route { name: "POST …/emailpass/reset-password", who: Who::Active, make: side::reset },
     Route { name: "POST …/account-deletion/cancel-request", who: Who::Leaving, make: side::cancel },
@@ -89,7 +90,9 @@ pub(super) async fn measure(bench: &mut Bench) -> Result<()> {
 async fn compare(bench: &mut Bench, name: &str, about: &str, urls: (&str, &str), seeded: Option<String>) -> Result<()> {
     let scale = &bench.settings.scale;
     let customers = if name == "SQLite" { scale.sqlite } else { scale.postgresql };
-    bench.report.section(&format!("{name}, {about}: {customers} customers beside {FEW}"));
+    bench.report.section(&format!(
+        "{name}, {about}: {customers} customers beside {FEW}; passwords by scrypt N = 2^15, r = 8, p = 1"
+    ));
     side::seed(bench, urls.0, FEW)?;
     let many = if let Some(url) = seeded {
         bench.report.note("large shop", "filled before");

@@ -189,6 +189,11 @@ pub(super) fn my_referrals(person: &Person) -> Vec<u8> {
     request("GET", "/store/my-referrals", Some(&person.token), None)
 }
 
+/// Another token in the place of theirs.
+pub(super) fn refresh(person: &Person) -> Vec<u8> {
+    request("POST", "/auth/token/refresh", Some(&person.token), None)
+}
+
 /// A login with the right password.
 pub(super) fn login(person: &Person) -> Vec<u8> {
     let body = json!({ "email": person.email, "password": PASSWORD }).to_string();
