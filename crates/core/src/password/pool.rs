@@ -140,6 +140,33 @@ impl HashPool {
     }
 }
 
+#[cfg(any(test, feature = "fault-points"))]
+impl HashPool {
+    /// Keeps every thread at work until the answer is dropped, so that a test sees what waits and what is refused.
+    ///
+    /// # Errors
+    /// When there are no threads, or other work fills the queue.
+    pub fn occupy(&self) -> Result<std::sync::mpsc::SyncSender<()>, Error> {
+        use std::sync::mpsc::{channel, sync_channel};
+        use std::sync::{Mutex, PoisonError};
+
+        let (release, held) = sync_channel::<()>(0);
+        let held = Arc::new(Mutex::new(held));
+        let (started, starts) = channel();
+        for _ in 0..thread::available_parallelism().map_or(1, NonZero::get) {
+            let (held, started) = (Arc::clone(&held), started.clone());
+            let act = move |_| {
+                // Nothing is ever sent: both ends are told of the other's by its going away.
+                _ = started.send(());
+                _ = held.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            };
+            self.shared.submit("", Work::Other(Box::new(act)))?;
+            starts.recv().map_err(Error::internal)?;
+        }
+        Ok(release)
+    }
+}
+
 impl Drop for HashPool {
     fn drop(&mut self) {
         self.shared.close();
@@ -150,8 +177,7 @@ impl Drop for HashPool {
 mod tests {
     use std::pin::{Pin, pin};
     use std::sync::atomic::{AtomicBool, Ordering};
-    use std::sync::mpsc::{SyncSender, channel, sync_channel};
-    use std::sync::{Mutex, PoisonError};
+    use std::sync::mpsc::SyncSender;
     use std::task::{Context, Poll, Waker};
 
     use super::*;
@@ -167,18 +193,7 @@ mod tests {
     /// A pool whose threads are all at work until the returned sender is dropped.
     fn occupied(queue: usize) -> (HashPool, SyncSender<()>) {
         let pool = HashPool::new(queue, Algorithm::Scrypt(CHEAP));
-        let (release, held) = sync_channel::<()>(0);
-        let held = Arc::new(Mutex::new(held));
-        let (started, starts) = channel();
-        for _ in 0..thread::available_parallelism().map_or(1, NonZero::get) {
-            let (held, started) = (Arc::clone(&held), started.clone());
-            let act = move |_| {
-                started.send(()).unwrap();
-                assert!(held.lock().unwrap_or_else(PoisonError::into_inner).recv().is_err());
-            };
-            pool.shared.submit("", Work::Other(Box::new(act))).unwrap();
-            starts.recv().unwrap();
-        }
+        let release = pool.occupy().unwrap();
         (pool, release)
     }
 

@@ -295,6 +295,24 @@ mod tests {
         drop(waiting);
     }
 
+    /// Then it gives its memory back; one that holds none sleeps on, until the pool is closed.
+    #[test]
+    fn a_thread_that_holds_memory_is_told_when_there_was_nothing_for_a_while() {
+        let shared = Shared::new(1);
+        assert!(matches!(shared.next(4, true), Next::Idle));
+        let (work, _answered) = scrypt("a", 4);
+        shared.submit("ann", work).unwrap();
+        assert!(matches!(shared.next(4, true), Next::Batch(Batch::Scrypt(together)) if together.len() == 1));
+        std::thread::scope(|scope| {
+            let sleeping = scope.spawn(|| matches!(shared.next(4, false), Next::Closed));
+            let (_silent, nothing) = std::sync::mpsc::channel::<()>();
+            assert!(nothing.recv_timeout(KEPT + KEPT.div_f32(4.0)).is_err());
+            assert!(!sleeping.is_finished());
+            shared.close();
+            assert!(sleeping.join().unwrap());
+        });
+    }
+
     /// Each gets the key of its own password and salt.
     #[test]
     fn a_batch_answers_each_with_its_own_key() {

@@ -5,6 +5,7 @@
 mod budgets;
 mod countries;
 mod crowd;
+mod hashing;
 mod logins;
 mod replicas;
 
