@@ -170,15 +170,16 @@ impl Database {
         })
     }
 
-    /// Opens a transaction for one statement. PostgreSQL has none around it: one round trip in the place of three. There it is durable
-    /// once it was answered, whether or not [`Tx::commit`] follows, which SQLite needs.
+    /// Opens a transaction for one statement. PostgreSQL has none around it: one round trip in the place of three. It is durable once
+    /// [`Tx::commit`] has followed, and it may be without: on PostgreSQL once it was answered, on SQLite where others write in the same
+    /// transaction.
     ///
     /// # Errors
     /// As [`Database::begin`].
     pub async fn single(&self) -> Result<Tx, DbError> {
-        match self.kind() {
-            DatabaseKind::Sqlite => self.begin().await,
-            DatabaseKind::Postgres => self.read().await,
+        match &self.pools {
+            Pools::Sqlite { writers, .. } => Ok(Tx::sqlite_write(writers.single().await.map_err(no_connection)?)),
+            Pools::Postgres(_) => self.read().await,
         }
     }
 

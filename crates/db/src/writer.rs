@@ -4,6 +4,10 @@
 //! open transaction on, and whoever is last commits for all: each then has a savepoint of its own to go back to, and none is
 //! told that its writes are there before they are. Alone, a transaction begins and commits as ever.
 //!
+//! Each statement is a change of threads and back, which takes longer than most statements do, and nobody else can write meanwhile. So
+//! the savepoint of who is done is released together with the next one's beginning, and a single statement in others' transaction has
+//! none: it stays or fails by itself.
+//!
 //! When a write fails for want of room, SQLite takes the whole transaction back by itself. sqlx counts transactions and is not
 //! told: its own `rollback` fails then, the count stays, and nobody can write until the process ends. So a transaction here
 //! is plain statements, and a connection that cannot go back is closed and replaced.
@@ -25,6 +29,10 @@ use crate::error::is_sqlite_busy;
 const TURN_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long an opening that found the file busy is tried again.
 const OPENING: Duration = Duration::from_secs(10);
+/// Begins the part of one who writes in others' transaction. It goes by one name: what a statement reaches is the last.
+const SAVEPOINT: &str = "savepoint member";
+/// Keeps the part before, and begins the next. It fails where SQLite has ended the transaction, and with it everything of all members.
+const HAND_OVER: &str = "release savepoint member; savepoint member";
 /// Between two such tries.
 const OPENING_PAUSE: Duration = Duration::from_millis(20);
 /// Transactions that one commit makes durable at most: a failing commit fails no more than these.
@@ -50,6 +58,8 @@ struct Seat {
     is_closed: bool,
     /// Those who are done and wait for the commit of the transaction that is open. Nobody: none is.
     members: Vec<oneshot::Sender<Result<(), Error>>>,
+    /// Whether the savepoint of one of them is still there.
+    has_savepoint: bool,
 }
 
 /// A place in the queue, which counts until it is left.
@@ -86,13 +96,40 @@ impl Writers {
     /// When no turn comes, another process holds the file, or the file cannot be written.
     pub(crate) async fn begin(self: &Arc<Self>) -> Result<Writer, Error> {
         let seat = self.turn().await?;
-        let is_member = !seat.members.is_empty();
+        self.begin_in(seat).await
+    }
+
+    /// The same for one statement, which is not taken back where it succeeds, whether or not [`Writer::commit`] follows; unless it
+    /// begins a transaction of its own.
+    ///
+    /// # Errors
+    /// As [`Writers::begin`].
+    pub(crate) async fn single(self: &Arc<Self>) -> Result<Writer, Error> {
+        let seat = self.turn().await?;
+        if seat.members.is_empty() { self.begin_in(seat).await } else { Ok(Writer::new(seat, self, Share::Statement)) }
+    }
+
+    /// Opens a transaction or a part, whose turn it is.
+    async fn begin_in(self: &Arc<Self>, mut seat: OwnedMutexGuard<Seat>) -> Result<Writer, Error> {
+        if !seat.members.is_empty() {
+            let sql = if seat.has_savepoint { HAND_OVER } else { SAVEPOINT };
+            let mut writer = Writer::new(seat, self, Share::Cut);
+            let begun = sqlx::raw_sql(sql).execute(writer.connection()).await;
+            seat = writer.take_seat()?;
+            let Err(error) = begun else {
+                seat.has_savepoint = true;
+                return Ok(Writer::new(seat, self, Share::Part));
+            };
+            // SQLite has ended the transaction of those before, who hear it; this one begins anew.
+            seat.give_up(&Err(error));
+            seat.connection = Some(patiently(|| self.options.connect()).await?);
+        }
         // Cut off in its middle, a begin may still begin one.
-        let mut writer = Writer { seat: Some(seat), writers: Arc::clone(self), is_member, is_open: true };
-        let sql = if is_member { "savepoint member" } else { "begin immediate" };
-        let begun = sqlx::raw_sql(sql).execute(writer.connection()).await;
-        // A member whose begin failed still has the others' transaction to end.
-        writer.is_open = begun.is_ok() || is_member;
+        let mut writer = Writer::new(seat, self, Share::Whole);
+        let begun = sqlx::raw_sql("begin immediate").execute(writer.connection()).await;
+        if begun.is_err() {
+            drop(writer.take_seat()?);
+        }
         begun.map(|_| writer)
     }
 
@@ -165,18 +202,11 @@ impl Seat {
         sqlx::raw_sql(sql).execute(connection).await.map(|_| ())
     }
 
-    /// Ends a member's own part, which stays.
-    ///
-    /// # Errors
-    /// When there is none: SQLite has ended the transaction, and with it everything of all members.
-    async fn release(&mut self) -> Result<(), Error> {
-        let released = self.run("release savepoint member").await;
-        if released.is_err() {
-            // Closed, it takes back what is open.
-            self.connection = None;
-            self.tell(&released);
-        }
-        released
+    /// Closes the connection, which takes back what is open, and tells the members.
+    fn give_up(&mut self, outcome: &Result<(), Error>) {
+        self.connection = None;
+        self.has_savepoint = false;
+        self.tell(outcome);
     }
 
     /// Commits for all members, if there are any, and tells them.
@@ -194,6 +224,7 @@ impl Seat {
     async fn commit(&mut self) -> Result<(), Error> {
         let is_crowded = self.members.len() >= MOST_MEMBERS;
         let committed = self.run("commit").await;
+        self.has_savepoint = false;
         self.tell(&committed);
         if committed.is_err() {
             self.roll_back("rollback").await;
@@ -208,9 +239,7 @@ impl Seat {
     async fn roll_back(&mut self, sql: &'static str) {
         if let Err(error) = self.run(sql).await {
             tracing::warn!(%error, "A transaction was ended by SQLite itself; its connection is replaced");
-            // Closed, it takes back what is open.
-            self.connection = None;
-            self.tell(&Err(error));
+            self.give_up(&Err(error));
         }
     }
 
@@ -226,18 +255,41 @@ impl Seat {
     }
 }
 
+/// What a writer has of the transaction that is open.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Share {
+    /// All of it: others may join when this one is done.
+    Whole,
+    /// The savepoint, in others' transaction.
+    Part,
+    /// One statement in others' transaction, with nothing to go back to.
+    Statement,
+    /// A savepoint that may not be there: its beginning was cut off.
+    Cut,
+}
+
 /// An open transaction. Taken back when dropped.
 pub(crate) struct Writer {
     /// There until the end.
     seat: Option<OwnedMutexGuard<Seat>>,
     writers: Arc<Writers>,
-    /// Whether others have written in the same transaction before.
-    is_member: bool,
-    /// Whether there is something to take back.
-    is_open: bool,
+    share: Share,
 }
 
 impl Writer {
+    /// One whose turn it is.
+    fn new(seat: OwnedMutexGuard<Seat>, writers: &Arc<Writers>, share: Share) -> Self {
+        Self { seat: Some(seat), writers: Arc::clone(writers), share }
+    }
+
+    /// Takes the turn away from a writer, who then has nothing to take back.
+    ///
+    /// # Errors
+    /// When it has ended.
+    fn take_seat(&mut self) -> Result<OwnedMutexGuard<Seat>, Error> {
+        self.seat.take().ok_or(Error::WorkerCrashed)
+    }
+
     /// What a statement runs on.
     #[expect(clippy::expect_used, reason = "both are taken out at the end alone")]
     pub(crate) fn connection(&mut self) -> &mut SqliteConnection {
@@ -250,8 +302,7 @@ impl Writer {
     /// # Errors
     /// When the file cannot be written; then nothing was.
     pub(crate) async fn commit(mut self) -> Result<(), Error> {
-        let Some(seat) = self.seat.take() else { return Err(Error::WorkerCrashed) };
-        let ended = end(seat, Arc::clone(&self.writers), self.is_member).in_current_span();
+        let ended = end(self.take_seat()?, Arc::clone(&self.writers)).in_current_span();
         let ended = Handle::current().spawn(ended);
         let outcome = ended.await.map_err(|_| Error::WorkerCrashed)??;
         match outcome {
@@ -260,26 +311,23 @@ impl Writer {
         }
     }
 
-    /// Takes back what was written.
+    /// Takes back what was written, but for a single statement in others' transaction.
     ///
     /// # Errors
     /// Never: a connection that cannot go back is replaced.
     pub(crate) async fn roll_back(mut self) -> Result<(), Error> {
-        if let Some(seat) = self.seat.take().filter(|_| self.is_open) {
-            let taken_back = take_back(seat, Arc::clone(&self.writers), self.is_member).in_current_span();
-            let taken_back = Handle::current().spawn(taken_back);
-            taken_back.await.map_err(|_| Error::WorkerCrashed)?;
-        }
-        Ok(())
+        let taken_back = take_back(self.take_seat()?, Arc::clone(&self.writers), self.share).in_current_span();
+        let taken_back = Handle::current().spawn(taken_back);
+        taken_back.await.map_err(|_| Error::WorkerCrashed)
     }
 }
 
 impl Drop for Writer {
     /// Takes back what is open, in a task of its own; until that is done nobody else writes.
     fn drop(&mut self) {
-        let Some(mut seat) = self.seat.take().filter(|_| self.is_open) else { return };
+        let Some(mut seat) = self.seat.take() else { return };
         match Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(take_back(seat, Arc::clone(&self.writers), self.is_member))),
+            Ok(runtime) => drop(runtime.spawn(take_back(seat, Arc::clone(&self.writers), self.share))),
             // Closed, it takes back what is open; members hear that nobody will commit.
             Err(_) => *seat = Seat::default(),
         }
@@ -290,11 +338,7 @@ impl Drop for Writer {
 type Told = oneshot::Receiver<Result<(), Error>>;
 
 /// Ends a transaction that is to stay: hands it on, and then there is something to wait for, or commits it.
-async fn end(mut seat: OwnedMutexGuard<Seat>, writers: Arc<Writers>, is_member: bool) -> Result<Option<Told>, Error> {
-    if is_member {
-        // There is at most one savepoint of that name: who cannot make it takes back nobody else's.
-        seat.release().await?;
-    }
+async fn end(mut seat: OwnedMutexGuard<Seat>, writers: Arc<Writers>) -> Result<Option<Told>, Error> {
     if !writers.is_shared(&seat) {
         return seat.commit().await.map(|()| None);
     }
@@ -330,13 +374,15 @@ async fn finish(writers: Arc<Writers>) {
 }
 
 /// Takes back one's own writes, and ends what is open of others' unless somebody else will.
-async fn take_back(mut seat: OwnedMutexGuard<Seat>, writers: Arc<Writers>, is_member: bool) {
-    if !is_member {
-        seat.roll_back("rollback").await;
-        return;
+async fn take_back(mut seat: OwnedMutexGuard<Seat>, writers: Arc<Writers>, share: Share) {
+    match share {
+        Share::Whole => return seat.roll_back("rollback").await,
+        // The savepoint itself stays, for the next one to release.
+        Share::Part => seat.roll_back("rollback to savepoint member").await,
+        // There is nothing to go back to, and SQLite may have ended the transaction: whether it did, the commit tells.
+        Share::Statement | Share::Cut => {}
     }
-    seat.roll_back("rollback to savepoint member; release savepoint member").await;
-    if !writers.is_shared(&seat)
+    if (share != Share::Part || !writers.is_shared(&seat))
         && let Err(error) = seat.finish().await
     {
         tracing::warn!(%error, "A commit of several failed; each was told");
@@ -357,3 +403,6 @@ impl Alone {
         self.seat.connection.as_mut().ok_or(Error::WorkerCrashed)
     }
 }
+
+#[cfg(test)]
+mod tests;
