@@ -108,7 +108,7 @@ impl Tx {
             Handle::Sqlite(_) => {}
             Handle::Postgres(_) if keys.is_empty() => {}
             Handle::Postgres(connection) => {
-                sqlx::query(LOCK).bind(keys).execute(connection).await?;
+                sqlx::query(LOCK_POSTGRES).bind(keys).execute(connection).await?;
             }
         }
         Ok(())
@@ -116,8 +116,8 @@ impl Tx {
 }
 
 /// The order is that of the inner query, which has to be done before the outer one can count.
-const LOCK: &str = "select count(pg_advisory_xact_lock(t.key)) \
-     from (select key from unnest($1) with ordinality as u (key, place) order by place) t";
+const LOCK_POSTGRES: &str = "select count(pg_advisory_xact_lock(t.key)) \
+     from (select key from unnest($1::bigint[]) with ordinality as u (key, place) order by place) t";
 
 impl Tx {
     /// Begins a part that can be taken back alone, by [`Tx::roll_back_part`].

@@ -93,8 +93,9 @@ pub async fn peek(tx: &mut Tx, counters: &[Counter<'_>], now: Timestamp) -> Resu
 }
 
 /// Takes one from every rate of the counters `wanted`, in their order and in one statement, if all that are `seen`, of which they are
-/// some, have room. When one has none, its place among `seen`, and how long until its window ends. Then nothing was written; or, where
-/// it filled up meanwhile, others were counted all the same, and their rows are held until the caller rolls back.
+/// some, have room. When one has none, its place among `seen`, and how long until its window ends; or their number and a second, where
+/// by then all have room again. Then nothing was written; or, where it filled up meanwhile, others were counted all the same, and their
+/// rows are held until the caller rolls back.
 ///
 /// # Errors
 /// When a statement fails.

@@ -9,7 +9,7 @@ use cr_types::timestamp::Timestamp;
 use crate::error::DbError;
 use crate::row::Columns;
 use crate::stamp::Stamp;
-use crate::tx::{Tx, on};
+use crate::tx::{Handle, Tx, on};
 
 /// A whole row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,11 +192,13 @@ pub async fn count(tx: &mut Tx, status: Option<&str>) -> Result<i64, DbError> {
 }
 
 macro_rules! list {
-    ($column:literal, $direction:literal) => {
+    ($index:literal, $column:literal, $direction:literal) => {
         concat!(
             "select ",
             columns!(),
-            " from account_deletion_request where deleted_at is null and (cast($1 as text) is null or status = $1) \
+            " from account_deletion_request",
+            $index,
+            " where deleted_at is null and (cast($1 as text) is null or status = $1) \
              order by ",
             $column,
             " ",
@@ -207,6 +209,13 @@ macro_rules! list {
         )
     };
 }
+
+/// SQLite would rather sort all than go by an index in the order.
+const OLDEST_SQLITE: &str = list!(" indexed by cr_account_deletion_request_created_at", "created_at", "asc");
+const NEWEST_SQLITE: &str = list!(" indexed by cr_account_deletion_request_created_at", "created_at", "desc");
+/// PostgreSQL takes that index by itself.
+const OLDEST_POSTGRES: &str = list!("", "created_at", "asc");
+const NEWEST_POSTGRES: &str = list!("", "created_at", "desc");
 
 /// A page of requests, of one status or of all.
 ///
@@ -220,13 +229,15 @@ pub async fn list(
     limit: i64,
     offset: i64,
 ) -> Result<Vec<AccountDeletionRequest>, DbError> {
-    let sql = match (order, descending) {
-        (OrderBy::CreatedAt, false) => list!("created_at", "asc"),
-        (OrderBy::CreatedAt, true) => list!("created_at", "desc"),
-        (OrderBy::UpdatedAt, false) => list!("updated_at", "asc"),
-        (OrderBy::UpdatedAt, true) => list!("updated_at", "desc"),
-        (OrderBy::CustomerId, false) => list!("customer_id", "asc"),
-        (OrderBy::CustomerId, true) => list!("customer_id", "desc"),
+    let sql = match (tx.handle(), order, descending) {
+        (Handle::Sqlite(_), OrderBy::CreatedAt, false) => OLDEST_SQLITE,
+        (Handle::Sqlite(_), OrderBy::CreatedAt, true) => NEWEST_SQLITE,
+        (Handle::Postgres(_), OrderBy::CreatedAt, false) => OLDEST_POSTGRES,
+        (Handle::Postgres(_), OrderBy::CreatedAt, true) => NEWEST_POSTGRES,
+        (_, OrderBy::UpdatedAt, false) => list!("", "updated_at", "asc"),
+        (_, OrderBy::UpdatedAt, true) => list!("", "updated_at", "desc"),
+        (_, OrderBy::CustomerId, false) => list!("", "customer_id", "asc"),
+        (_, OrderBy::CustomerId, true) => list!("", "customer_id", "desc"),
     };
     on!(tx, connection => sqlx::query(sql)
         .bind(status)
@@ -271,7 +282,7 @@ pub async fn lock_due(
     limit: i64,
 ) -> Result<Vec<AccountDeletionRequest>, DbError> {
     match tx.handle() {
-        crate::tx::Handle::Sqlite(connection) => sqlx::query(LOCK_DUE_SQLITE)
+        Handle::Sqlite(connection) => sqlx::query(LOCK_DUE_SQLITE)
             .bind(Stamp(now))
             .bind(Stamp(after.0))
             .bind(after.1)
@@ -281,7 +292,7 @@ pub async fn lock_due(
             .iter()
             .map(from_row)
             .collect(),
-        crate::tx::Handle::Postgres(connection) => sqlx::query(LOCK_DUE_POSTGRES)
+        Handle::Postgres(connection) => sqlx::query(LOCK_DUE_POSTGRES)
             .bind(Stamp(now))
             .bind(Stamp(after.0))
             .bind(after.1)

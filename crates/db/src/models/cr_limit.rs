@@ -98,13 +98,15 @@ const TAKE_ALL_SQLITE: &str = concat!(
     on_conflict_take!("$2", "(select m.value ->> 'most' from json_each($1) m where m.value ->> 'key' = excluded.key)"),
     " returning key"
 );
-/// PostgreSQL too; the order in which rows are locked is the order in which they come.
+/// PostgreSQL too; the order in which rows are locked is the order in which they come. It believes that there are a hundred, and would
+/// rather go through all counters of a shop that has not very many, but for the `offset`, which makes it look up each.
 const TAKE_ALL_POSTGRES: &str = concat!(
     "insert into cr_limit (key, count, resets_at, updated_at) select t.key, t.amount, t.ends, $2 \
      from rows from (jsonb_to_recordset($1) as (key text, amount bigint, ends timestamptz)) \
      with ordinality as t (key, amount, ends, place) \
      where t.amount is not null and not exists (select 1 from jsonb_to_recordset($1) as s (key text, most bigint) \
-     join cr_limit l on l.key = s.key where l.resets_at > $2 and l.count >= s.most) \
+     cross join lateral (select count, resets_at from cr_limit where cr_limit.key = s.key offset 0) l \
+     where l.resets_at > $2 and l.count >= s.most) \
      order by t.place",
     on_conflict_take!(
         "$2",
@@ -160,9 +162,9 @@ pub async fn renew(tx: &mut Tx, key: &str, window_ends: Timestamp, now: Timestam
 /// SQLite has no arrays, but reads JSON as a table.
 const LIST_SQLITE: &str = "select key, count, resets_at, blocked_until from cr_limit \
      where key in (select value from json_each($1)) order by key";
-/// PostgreSQL takes the keys as an array.
-const LIST_POSTGRES: &str =
-    "select key, count, resets_at, blocked_until from cr_limit where key = any($1) order by key";
+/// PostgreSQL takes the keys as an array, which it does not see when it plans: for fewer than it expects it would plan anew each time.
+const LIST_POSTGRES: &str = "select key, count, resets_at, blocked_until from cr_limit \
+     where key = any(array(select unnest($1::text[]))) order by key";
 
 /// Those of some counters that there are.
 ///

@@ -255,12 +255,13 @@ const CONSUME_SQLITE: &str = concat!(
     "; update cr_limit set count = count - 1, updated_at = $2 \
      where changes() = 1 and key in (select value from json_each($3)) and count > 0"
 );
-/// PostgreSQL does the same at once: the code is held before its counters.
+/// PostgreSQL does the same at once: the code is held before its counters. How many they are it does not see when it plans, which it
+/// would do anew each time.
 const CONSUME_POSTGRES: &str = concat!(
     "with consumed as (",
     consume!(),
     " returning id), given_back as (update cr_limit set count = count - 1, updated_at = $2 \
-     where key = any($3) and count > 0 and exists (select 1 from consumed)) select id from consumed"
+     where key = any(array(select unnest($3::text[]))) and count > 0 and exists (select 1 from consumed)) select id from consumed"
 );
 
 /// Uses a code up, and takes one back from each of these counters; false, and nothing is done, when it was used, replaced or voided
