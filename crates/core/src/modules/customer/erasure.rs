@@ -36,13 +36,17 @@ pub async fn run(cx: &mut Ctx, id: &CustomerId) -> Result<(), Error> {
         delete_identity(cx, &identity.id).await?;
     }
     cx.step("delete-customer")?;
-    // Codes before counters: the order in which a guess holds them.
+    let customer = customer::find_even_deleted(&mut cx.tx, id).await?;
+    // What a send counts, then codes, then what a guess counts: the order in which those two hold them.
+    if let Some(customer) = &customer {
+        forget_sends(cx, customer).await?;
+    }
     belongings::delete(&mut cx.tx, id, &undo::state_key(id), cx.now).await?;
-    if let Some(customer) = customer::find_even_deleted(&mut cx.tx, id).await? {
+    if let Some(customer) = &customer {
         if customer.deleted_at.is_some() {
-            delete_orphans(cx, &customer).await?;
+            delete_orphans(cx, customer).await?;
         }
-        forget_limits(cx, &customer).await?;
+        forget_attempts(cx, customer).await?;
     }
     match cx.shared.options.erasure {
         Erasure::Anonymize => {
@@ -96,32 +100,49 @@ async fn delete_orphans(cx: &mut Ctx, customer: &Customer) -> Result<(), Error> 
     Ok(())
 }
 
-/// Deletes every counter that is keyed by the customer's id or contacts.
-async fn forget_limits(cx: &mut Ctx, customer: &Customer) -> Result<(), Error> {
-    let contacts: Vec<(ContactType, String)> = [ContactType::Email, ContactType::Phone]
+/// The contacts that a customer has, in their canonical form.
+fn contacts(cx: &Ctx, customer: &Customer) -> Vec<(ContactType, String)> {
+    [ContactType::Email, ContactType::Phone]
         .into_iter()
         .filter_map(|contact| Some((contact, proof::canonical(cx, contact, proof::contact_of(customer, contact)?))))
-        .collect();
-    let keys = &cx.shared.keys;
+        .collect()
+}
+
+/// What codes of the customer are counted by, whoever asked for them and for whatever.
+fn subjects_of_codes(cx: &Ctx, customer: &Customer) -> Vec<String> {
     let mut askers = vec![Asker::Bearer(customer.id.clone()), Asker::AnonymousId(customer.id.as_str().to_owned())];
-    askers.extend(contacts.iter().map(|(contact, value)| Asker::AnonymousContact(*contact, value.clone())));
-    let mut subjects = Vec::new();
-    for subject in askers.iter().map(|asker| asker.subject(keys)) {
-        for purpose in PURPOSES {
-            let subject = guess::subject_of(purpose.as_str(), &subject);
-            subjects.extend(["wrongCodes", "resend", "sendsPerSubject"].map(|name| (name, subject.clone())));
-        }
-    }
-    for (contact, value) in &contacts {
-        let hmac = keys.contact_hmac(contact.as_str(), value);
+    askers.extend(contacts(cx, customer).into_iter().map(|(contact, value)| Asker::AnonymousContact(contact, value)));
+    let subjects = askers.iter().map(|asker| asker.subject(&cx.shared.keys));
+    subjects.flat_map(|subject| PURPOSES.map(|purpose| guess::subject_of(purpose.as_str(), &subject))).collect()
+}
+
+/// Deletes every counter of sends that is keyed by the customer's id or contacts.
+async fn forget_sends(cx: &mut Ctx, customer: &Customer) -> Result<(), Error> {
+    let of_codes = subjects_of_codes(cx, customer).into_iter();
+    let mut subjects: Vec<(&str, String)> =
+        of_codes.flat_map(|subject| ["resend", "sendsPerSubject"].map(|name| (name, subject.clone()))).collect();
+    for (contact, value) in contacts(cx, customer) {
+        let hmac = cx.shared.keys.contact_hmac(contact.as_str(), &value);
         for origin in ["bearer", "anonymous id", "anonymous contact"] {
             subjects.push(("sendsPerDestination", format!("{origin}:{hmac}")));
         }
-        subjects.extend([("resets", hmac.clone()), ("loginFailures", hmac)]);
+    }
+    rate_limit::forget(cx, &subjects).await
+}
+
+/// Deletes every other counter that is keyed by the customer's id or contacts.
+async fn forget_attempts(cx: &mut Ctx, customer: &Customer) -> Result<(), Error> {
+    let mut subjects: Vec<(&str, String)> =
+        subjects_of_codes(cx, customer).into_iter().map(|subject| ("wrongCodes", subject)).collect();
+    let keys = &cx.shared.keys;
+    let known: Vec<String> = contacts(cx, customer)
+        .into_iter()
+        .map(|(contact, value)| keys.contact_hmac(contact.as_str(), &value))
+        .collect();
+    for hmac in &known {
+        subjects.extend([("resets", hmac.clone()), ("loginFailures", hmac.clone())]);
     }
     subjects.push(("passwordChanges", customer.id.as_str().to_owned()));
-    let known: Vec<String> =
-        contacts.iter().map(|(contact, value)| keys.contact_hmac(contact.as_str(), value)).collect();
     for identifier in &known {
         login_failures::forget_addresses(cx, identifier).await?;
     }

@@ -120,8 +120,8 @@ pub struct GeneratedOtp {
 
 /// The plugin's service of one-time codes: the public surface of this module.
 ///
-/// A guess at a code is taken by [`Self::verify_otp`], which counts it in a transaction of its own; the caller's effect then uses
-/// the code up by [`super::guess::consume`].
+/// A guess at a code is taken by [`Self::verify_otp`], which counts it before anything else; the caller's effect then uses the code
+/// up by [`super::guess::consume`].
 pub struct OtpVerificationService;
 
 impl OtpVerificationService {
