@@ -29,7 +29,8 @@ use crate::error::is_sqlite_busy;
 const TURN_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long an opening that found the file busy is tried again.
 const OPENING: Duration = Duration::from_secs(10);
-/// Begins the part of one who writes in others' transaction. It goes by one name: what a statement reaches is the last.
+/// Begins the part of one who writes in others' transaction. It goes by one name: what a statement reaches is the last. Where there is no
+/// transaction it begins one.
 const SAVEPOINT: &str = "savepoint member";
 /// Keeps the part before, and begins the next. It fails where SQLite has ended the transaction, and with it everything of all members.
 const HAND_OVER: &str = "release savepoint member; savepoint member";
@@ -60,6 +61,8 @@ struct Seat {
     members: Vec<oneshot::Sender<Result<(), Error>>>,
     /// Whether the savepoint of one of them is still there.
     has_savepoint: bool,
+    /// Whether somebody's writes are neither done nor taken back. Found by the next one, whose runtime ended before that.
+    is_left_open: bool,
 }
 
 /// A place in the queue, which counts until it is left.
@@ -112,9 +115,9 @@ impl Writers {
     /// Opens a transaction or a part, whose turn it is.
     async fn begin_in(self: &Arc<Self>, mut seat: OwnedMutexGuard<Seat>) -> Result<Writer, Error> {
         if !seat.members.is_empty() {
-            let sql = if seat.has_savepoint { HAND_OVER } else { SAVEPOINT };
+            let has_savepoint = seat.has_savepoint;
             let mut writer = Writer::new(seat, self, Share::Cut);
-            let begun = sqlx::raw_sql(sql).execute(writer.connection()).await;
+            let begun = writer.join(has_savepoint).await;
             seat = writer.take_seat()?;
             let Err(error) = begun else {
                 seat.has_savepoint = true;
@@ -127,8 +130,13 @@ impl Writers {
         // Cut off in its middle, a begin may still begin one.
         let mut writer = Writer::new(seat, self, Share::Whole);
         let begun = sqlx::raw_sql("begin immediate").execute(writer.connection()).await;
-        if begun.is_err() {
-            drop(writer.take_seat()?);
+        if let Err(error) = &begun {
+            let mut seat = writer.take_seat()?;
+            seat.is_left_open = false;
+            if !is_sqlite_busy(error) {
+                // Whatever is wrong with it, another may be well.
+                seat.connection = None;
+            }
         }
         begun.map(|_| writer)
     }
@@ -150,6 +158,9 @@ impl Writers {
         let mut seat = turn.map_err(|_| Error::PoolTimedOut)?;
         if seat.is_closed {
             return Err(Error::PoolClosed);
+        }
+        if seat.is_left_open {
+            seat.give_up(&Err(Error::WorkerCrashed));
         }
         if seat.connection.is_none() {
             seat.connection = Some(patiently(|| self.options.connect()).await?);
@@ -206,6 +217,7 @@ impl Seat {
     fn give_up(&mut self, outcome: &Result<(), Error>) {
         self.connection = None;
         self.has_savepoint = false;
+        self.is_left_open = false;
         self.tell(outcome);
     }
 
@@ -278,8 +290,24 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// One whose turn it is.
-    fn new(seat: OwnedMutexGuard<Seat>, writers: &Arc<Writers>, share: Share) -> Self {
+    fn new(mut seat: OwnedMutexGuard<Seat>, writers: &Arc<Writers>, share: Share) -> Self {
+        seat.is_left_open = true;
         Self { seat: Some(seat), writers: Arc::clone(writers), share }
+    }
+
+    /// Begins a part of others' transaction.
+    ///
+    /// # Errors
+    /// When SQLite has ended it.
+    async fn join(&mut self, has_savepoint: bool) -> Result<(), Error> {
+        if has_savepoint {
+            return sqlx::raw_sql(HAND_OVER).execute(self.connection()).await.map(|_| ());
+        }
+        // The first of them left no savepoint whose release would fail. Within a transaction none can begin.
+        if sqlx::raw_sql("begin").execute(self.connection()).await.is_ok() {
+            return Err(Error::Io(io::Error::other("SQLite ended the transaction")));
+        }
+        sqlx::raw_sql(SAVEPOINT).execute(self.connection()).await.map(|_| ())
     }
 
     /// Takes the turn away from a writer, who then has nothing to take back.
@@ -339,6 +367,7 @@ type Told = oneshot::Receiver<Result<(), Error>>;
 
 /// Ends a transaction that is to stay: hands it on, and then there is something to wait for, or commits it.
 async fn end(mut seat: OwnedMutexGuard<Seat>, writers: Arc<Writers>) -> Result<Option<Told>, Error> {
+    seat.is_left_open = false;
     if !writers.is_shared(&seat) {
         return seat.commit().await.map(|()| None);
     }
@@ -376,12 +405,14 @@ async fn finish(writers: Arc<Writers>) {
 /// Takes back one's own writes, and ends what is open of others' unless somebody else will.
 async fn take_back(mut seat: OwnedMutexGuard<Seat>, writers: Arc<Writers>, share: Share) {
     match share {
-        Share::Whole => return seat.roll_back("rollback").await,
+        Share::Whole => seat.roll_back("rollback").await,
         // The savepoint itself stays, for the next one to release.
         Share::Part => seat.roll_back("rollback to savepoint member").await,
-        // There is nothing to go back to, and SQLite may have ended the transaction: whether it did, the commit tells.
+        // There is nothing to go back to, and SQLite may have ended the transaction: whether it did, the commit tells. So who is refused
+        // in a statement of its own ends the others' transaction, though more may wait.
         Share::Statement | Share::Cut => {}
     }
+    seat.is_left_open = false;
     if (share != Share::Part || !writers.is_shared(&seat))
         && let Err(error) = seat.finish().await
     {

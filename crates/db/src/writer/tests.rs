@@ -128,6 +128,49 @@ async fn when_sqlite_ends_the_transaction_its_members_hear_it() {
     }
 }
 
+/// The same where the first does not notice, and says that it is done.
+#[tokio::test]
+async fn what_sqlite_ended_unnoticed_of_the_first_is_noticed_by_the_next() {
+    let (_folder, options, writers) = opened().await;
+    let mut first = writers.begin().await.unwrap();
+    let second = queued(&writers, 0, false).await;
+    write(&mut first, 1).await;
+    sqlx::raw_sql("rollback").execute(first.connection()).await.unwrap();
+    let first = Handle::current().spawn(first.commit());
+    let mut second = second.await.unwrap().unwrap();
+    assert!(first.await.unwrap().is_err());
+    assert!(second.share == Share::Whole);
+    write(&mut second, 2).await;
+    second.commit().await.unwrap();
+    assert_eq!(seen(&options).await, 1);
+}
+
+/// A database that is used again in another runtime, after one that ended in the middle of a transaction.
+#[test]
+fn what_an_ended_runtime_left_open_is_committed_by_nobody() {
+    let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let ended = runtime();
+    let (_folder, options, writers) = ended.block_on(async {
+        let (folder, options, writers) = opened().await;
+        let mut first = writers.begin().await.unwrap();
+        write(&mut first, 1).await;
+        // Held by a task that never ends, so that it is dropped with the runtime.
+        drop(Handle::current().spawn(async move {
+            let _first = first;
+            std::future::pending::<()>().await;
+        }));
+        (folder, options, writers)
+    });
+    ended.shutdown_timeout(Duration::from_secs(5));
+    runtime().block_on(async {
+        let mut next = writers.begin().await.unwrap();
+        assert!(next.share == Share::Whole);
+        write(&mut next, 2).await;
+        next.commit().await.unwrap();
+        assert_eq!(seen(&options).await, 1);
+    });
+}
+
 /// The same where the one in the middle does not notice, and says that it is done.
 #[tokio::test]
 async fn what_sqlite_ended_unnoticed_is_noticed_by_the_next() {

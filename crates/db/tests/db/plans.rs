@@ -11,6 +11,9 @@ use sqlx::Row as _;
 
 use self::source::{Statement, statements, word};
 
+/// As many statements as the source had for either database when this was written, to the ten: fewer were not all found.
+const FEWEST: usize = 120;
+
 /// Files whose statements are not asked about, and why.
 const NOT_ASKED: [(&str, &str); 8] = [
     ("copy", "goes through everything that it copies"),
@@ -36,7 +39,14 @@ const MAY_SCAN: [(&str, &str); 8] = [
 ];
 
 /// Statements that may go through all live rows of a table on SQLite, and why.
-const MAY_SCAN_LIVE: [(&str, &str); 11] = [
+const MAY_SCAN_LIVE: [(&str, &str); 15] = [
+    (
+        "account_deletion_request::NEWEST_SQLITE",
+        "a page of the admin's list in its order; of one status it may lie far down",
+    ),
+    ("account_deletion_request::OLDEST_SQLITE", "the same"),
+    ("api_key::LIST_SECRET", "keys are few, and made by hand"),
+    ("cr_outbox::NEXT_DUE", "the first of each index"),
     ("account_deletion_request::COUNT", "how many the admin's list has"),
     ("account_deletion_request::COUNT_DUE", "by the job, once an hour"),
     (r#"account_deletion_request::list!("", "customer_id", "asc")"#, "the admin's list in an order that has no index"),
@@ -79,22 +89,26 @@ async fn plan(connection: &mut TestConnection, statement: &Statement) -> Vec<Str
     }
 }
 
+/// Whether a step goes by a column alone of which very many rows have the same: with another condition besides there would be a second
+/// parenthesis.
+fn is_weak(step: &str) -> bool {
+    ["Index Cond: (channel = ", "(channel=?)", "Index Cond: (type = ", "(type=?)"]
+        .iter()
+        .any(|mark| step.contains(mark))
+}
+
 /// The steps of a plan that go through a whole table. What SQLite finds by `deleted_at` alone is every live row, which it believes to
 /// be ten; PostgreSQL knows how many there are. What is found by a channel alone is half of all proofs.
-fn scans<'a>(statement: &Statement, plan: &'a [String]) -> Vec<&'a String> {
-    let sorts = plan.iter().any(|step| step.contains("USE TEMP B-TREE"));
+fn scans(plan: &[String]) -> Vec<&String> {
     let is_scan = |step: &&String| {
         if step.contains("_deleted_at (deleted_at=?)") {
             return true;
         }
-        // With another condition besides there would be a second parenthesis.
-        if step.contains("Index Cond: (channel = ") || step.contains("(channel=?)") {
+        if is_weak(step) {
             return true;
         }
         let step = step.trim_start().trim_start_matches("-> ").trim_start();
-        // Some rows of an index in its order are no scan.
-        let is_page = step.contains(" USING ") && statement.sql.contains(" limit ") && !sorts;
-        let is_sqlite = step.starts_with("SCAN ") && !step.contains(" VIRTUAL TABLE ") && !is_page;
+        let is_sqlite = step.starts_with("SCAN ") && !step.contains(" VIRTUAL TABLE ");
         let is_postgres = step.contains("Seq Scan on ");
         (is_sqlite && step != "SCAN CONSTANT ROW") || is_postgres
     };
@@ -115,7 +129,7 @@ cr_testkit::both! {
         for statement in all.iter().filter(|it| !it.name.ends_with(other)).filter(is_ours) {
             let plan = plan(&mut connection, statement).await;
             looked_at += 1;
-            let scans = scans(statement, &plan);
+            let scans = scans(&plan);
             if scans.is_empty() {
                 continue;
             }
@@ -132,7 +146,7 @@ cr_testkit::both! {
         expected.sort_unstable();
         scanning.sort_unstable();
         assert_eq!(scanning, expected, "what scans, and what may");
-        assert!(looked_at > 80, "only {looked_at} statements were found in the source");
+        assert!(looked_at >= FEWEST, "only {looked_at} statements were found in the source");
     }
 
     /// A worker looks all the time, most of all when much waits: what is due of one lane is found by that lane's index, in its order.
@@ -159,7 +173,12 @@ cr_testkit::both! {
 }
 
 /// Statements that PostgreSQL may run through a large table of a filled shop, or through a whole index of one, and why.
-const MAY_SCAN_FILLED: [(&str, &str); 14] = [
+const MAY_SCAN_FILLED: [(&str, &str); 16] = [
+    (
+        "account_deletion_request::NEWEST_POSTGRES",
+        "a page of the admin's list in its order; of one status it may lie far down",
+    ),
+    ("account_deletion_request::OLDEST_POSTGRES", "the same"),
     ("account_deletion_request::COUNT", "how many the admin's list has"),
     (r#"account_deletion_request::list!("", "customer_id", "asc")"#, "the admin's list in an order that has no index"),
     (r#"account_deletion_request::list!("", "customer_id", "desc")"#, "the same"),
@@ -181,19 +200,23 @@ const MAY_SCAN_FILLED: [(&str, &str); 14] = [
 
 /// The steps of PostgreSQL's plan that go through one of these tables, or through a whole index of one.
 fn large_scans<'a>(plan: &'a [String], large: &[&str]) -> Vec<&'a String> {
-    // Some rows of an index in its order are no scan.
-    let is_page = plan.iter().any(|step| step.contains("Limit")) && !plan.iter().any(|step| step.contains("Sort"));
+    let is_limited = plan.iter().any(|step| step.contains("Limit")) && !plan.iter().any(|step| step.contains("Sort"));
     let is_scan = |(place, step): &(usize, &String)| {
-        let of = |mark: &str| step.split_once(mark).map(|(_, table)| word(table).0);
+        let of = |mark: &str| step.split_once(mark).map(|(_, table)| word(table.trim_start_matches('"')).0);
         if let Some(table) = of("Seq Scan on ") {
             return large.contains(&table);
+        }
+        if is_weak(step) {
+            return true;
         }
         // What the index is asked for stands in a line of its own below. A bitmap's index is named, and its table is not.
         let is_plain = step.contains("Index") && step.contains(" using ");
         let table = if is_plain { of(" on ") } else { None };
         let is_index = step.contains("Bitmap Index Scan on ") || table.is_some_and(|table| large.contains(&table));
-        let mut details = plan.iter().skip(place + 1).take_while(|line| !line.trim_start().starts_with("->"));
-        is_index && !is_page && !details.any(|line| line.contains("Index Cond: "))
+        let details = || plan.iter().skip(place + 1).take_while(|line| !line.trim_start().starts_with("->"));
+        let has = |mark: &str| details().any(|line| line.contains(mark));
+        // Some rows of an index in its order, whichever they are, are no scan.
+        is_index && !has("Index Cond: ") && (!is_limited || has("Filter: "))
     };
     plan.iter().enumerate().filter(is_scan).map(|(_, step)| step).collect()
 }
@@ -214,9 +237,10 @@ fn in_a_filled_shop_nothing_goes_through_a_large_table() {
         connection.try_sql("set plan_cache_mode = force_generic_plan").await.unwrap();
         let all = statements(&NOT_ASKED.map(|(file, _)| file));
         let is_ours = |it: &&Statement| !MEDUSAS.iter().any(|model| it.name.starts_with(model));
-        let (mut wrong, mut scanning) = (Vec::new(), Vec::new());
+        let (mut looked_at, mut wrong, mut scanning) = (0, Vec::new(), Vec::new());
         for statement in all.iter().filter(|it| !it.name.ends_with("_SQLITE")).filter(is_ours) {
             let plan = plan(&mut connection, statement).await;
+            looked_at += 1;
             if large_scans(&plan, &large).is_empty() {
                 continue;
             }
@@ -225,6 +249,7 @@ fn in_a_filled_shop_nothing_goes_through_a_large_table() {
                 wrong.push(format!("{}:\n{}", statement.name, plan.join("\n")));
             }
         }
+        assert!(looked_at >= FEWEST, "only {looked_at} statements were found in the source");
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
         let mut expected = MAY_SCAN_FILLED.map(|(name, _)| name);
         expected.sort_unstable();

@@ -35,17 +35,17 @@ pub async fn run(cx: &mut Ctx, id: &CustomerId) -> Result<(), Error> {
     for identity in auth_identity::list_of_customer(&mut cx.tx, id).await? {
         delete_identity(cx, &identity.id).await?;
     }
-    cx.step("delete-customer")?;
     let customer = customer::find_even_deleted(&mut cx.tx, id).await?;
-    // What a send counts, then codes, then what a guess counts: the order in which those two hold them.
+    if let Some(customer) = customer.as_ref().filter(|customer| customer.deleted_at.is_some()) {
+        delete_orphans(cx, customer).await?;
+    }
+    cx.step("delete-customer")?;
+    // What a send counts, then codes, then what a guess and a login count: the order in which these hold them.
     if let Some(customer) = &customer {
         forget_sends(cx, customer).await?;
     }
     belongings::delete(&mut cx.tx, id, &undo::state_key(id), cx.now).await?;
     if let Some(customer) = &customer {
-        if customer.deleted_at.is_some() {
-            delete_orphans(cx, customer).await?;
-        }
         forget_attempts(cx, customer).await?;
     }
     match cx.shared.options.erasure {
@@ -116,11 +116,14 @@ fn subjects_of_codes(cx: &Ctx, customer: &Customer) -> Vec<String> {
     subjects.flat_map(|subject| PURPOSES.map(|purpose| guess::subject_of(purpose.as_str(), &subject))).collect()
 }
 
-/// Deletes every counter of sends that is keyed by the customer's id or contacts.
+/// Deletes every counter of sends that is keyed by the customer's id or contacts, a limit after the other, as a send takes them.
 async fn forget_sends(cx: &mut Ctx, customer: &Customer) -> Result<(), Error> {
-    let of_codes = subjects_of_codes(cx, customer).into_iter();
-    let mut subjects: Vec<(&str, String)> =
-        of_codes.flat_map(|subject| ["resend", "sendsPerSubject"].map(|name| (name, subject.clone()))).collect();
+    let of_codes = subjects_of_codes(cx, customer);
+    for name in ["resend", "sendsPerSubject"] {
+        let subjects: Vec<(&str, String)> = of_codes.iter().map(|subject| (name, subject.clone())).collect();
+        rate_limit::forget(cx, &subjects).await?;
+    }
+    let mut subjects = Vec::new();
     for (contact, value) in contacts(cx, customer) {
         let hmac = cx.shared.keys.contact_hmac(contact.as_str(), &value);
         for origin in ["bearer", "anonymous id", "anonymous contact"] {
@@ -143,8 +146,9 @@ async fn forget_attempts(cx: &mut Ctx, customer: &Customer) -> Result<(), Error>
         subjects.extend([("resets", hmac.clone()), ("loginFailures", hmac.clone())]);
     }
     subjects.push(("passwordChanges", customer.id.as_str().to_owned()));
+    rate_limit::forget(cx, &subjects).await?;
     for identifier in &known {
         login_failures::forget_addresses(cx, identifier).await?;
     }
-    rate_limit::forget(cx, &subjects).await
+    Ok(())
 }

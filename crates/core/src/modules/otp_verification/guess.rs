@@ -1,6 +1,7 @@
 //! One guess at a code: counted and committed before anything is compared, so that a thousand parallel guesses get
 //! `maxAttempts` tries, whatever becomes of the requests.
 
+use cr_db::DatabaseKind;
 use cr_db::models::otp_verification::{self, GuessCounter, OtpVerification};
 use cr_types::timestamp::Timestamp;
 
@@ -32,8 +33,10 @@ pub async fn take(app: &App, token: &str, guess: &str, kind: OtpKind) -> Result<
         window_ends: now.plus_seconds(rate.seconds),
     };
     let counters: Vec<GuessCounter> = app.shared.options.limits.wrong_codes.iter().map(counter).collect();
-    // Of several counters some may have room for what another refuses, which is taken back then.
-    let mut tx = if counters.len() > 1 { app.db.begin().await? } else { app.db.single().await? };
+    // Of several counters some may have room for what another refuses, which is taken back then; and on SQLite a counter is a statement
+    // besides, which must not stay by itself.
+    let is_one = counters.is_empty() || (counters.len() == 1 && app.db.kind() == DatabaseKind::Postgres);
+    let mut tx = if is_one { app.db.single().await? } else { app.db.begin().await? };
     let guessed = otp_verification::take_attempt(&mut tx, &token.id, kind.as_str(), max, &counters, now).await?;
     let Some(otp) = guessed else {
         let row = otp_verification::find(&mut tx, &token.id).await?;
