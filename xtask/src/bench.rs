@@ -154,7 +154,7 @@ pub(crate) fn run(root: &Path, flags: &[&str]) -> Result<()> {
 
 /// Every part that is wanted.
 async fn measure(bench: &mut Bench) -> Result<()> {
-    println!("{}", bench.machine.describe());
+    println!("{}\nBuilt with {}.", bench.machine.describe(), built_with(&bench.root)?);
     if !bench.is_alone("sqlite") {
         // One that does not start is told now, and not when everything on SQLite was measured.
         drop(postgres::Server::start(&bench.helpers.join("examples"), bench.settings.postgres.as_deref())?);
@@ -184,10 +184,10 @@ async fn measure(bench: &mut Bench) -> Result<()> {
         let medusa = Medusa::start(bench, &server)?;
         let key = medusa.publishable_key().await?;
         if bench.is_wanted("medusa") {
-            medusa::measure(bench, &medusa, &key).await?;
+            medusa::measure(bench, &medusa, &key, &server.about()?).await?;
         }
         if bench.is_wanted("gateway") {
-            gateway::measure(bench, &medusa, &key).await?;
+            gateway::measure(bench, &medusa, &key, &server.about()?).await?;
         }
     }
     Ok(())

@@ -40,7 +40,7 @@
 //! # How it is meant to be used
 //!
 //! One [`Hasher`] for each thread that hashes, one such thread for each core, and a queue before them. A thread takes what is
-//! queued, up to [`Hasher::lanes`], and never waits for company: alone, a password takes no longer than with any other scrypt;
+//! queued, up to [`Hasher::lanes`], and never waits for company: alone, a password takes no longer than with the crate [`scrypt`];
 //! four take less than twice as long as one. When the queue is empty for a while, it calls [`Hasher::release`].
 //!
 //! Compare hashes in constant time; that is not this crate's part.

@@ -31,7 +31,7 @@ pub(super) async fn measure(bench: &mut Bench, server: &Server) -> Result<()> {
     let theirs = theirs.to_str().context("the temporary folder is no UTF-8")?.to_owned();
     compare(bench, "SQLite", &ours, &theirs).await?;
     let (ours, theirs) = (server.lend()?, server.lend()?);
-    compare(bench, "PostgreSQL", &ours.url, &theirs.url).await
+    compare(bench, &ours.about, &ours.url, &theirs.url).await
 }
 
 /// Every comparison on one kind of database.

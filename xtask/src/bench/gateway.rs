@@ -21,8 +21,8 @@ const PAIRS: u32 = 400;
 ///
 /// # Errors
 /// When the server cannot be started, or a measurement fails.
-pub(super) async fn measure(bench: &mut Bench, medusa: &Medusa, key: &Key) -> Result<()> {
-    bench.report.section(&format!("Gateway, in front of Medusa 2.11.2 with {PRODUCTS} products"));
+pub(super) async fn measure(bench: &mut Bench, medusa: &Medusa, key: &Key, about: &str) -> Result<()> {
+    bench.report.section(&format!("Gateway, in front of Medusa 2.11.2 with {PRODUCTS} products, {about}"));
     medusa.fill(&key.channel, PRODUCTS).await?;
     let mut shop = Shop::new(&medusa.database, &bench.scratch, &bench.program("customer-registration"))?;
     let upstream = format!("http://{}", medusa.address);

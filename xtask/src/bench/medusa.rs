@@ -102,10 +102,10 @@ fn text(answer: &Value, pointer: &str) -> Result<String> {
 ///
 /// # Errors
 /// When a server cannot be started, or a measurement fails.
-pub(super) async fn measure(bench: &mut Bench, medusa: &Medusa, key: &Key) -> Result<()> {
+pub(super) async fn measure(bench: &mut Bench, medusa: &Medusa, key: &Key, about: &str) -> Result<()> {
     let node = command::output(&bench.root, "node", &["--version"])?;
     let title = format!(
-        "Medusa 2.11.2, Node {}; both on its PostgreSQL database; passwords by scrypt N = 2^15, r = 8, p = 1 at both",
+        "Medusa 2.11.2, Node {}; both on its database, {about}; passwords by scrypt N = 2^15, r = 8, p = 1 at both",
         node.trim()
     );
     bench.report.section(&title);

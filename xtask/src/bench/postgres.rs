@@ -34,6 +34,14 @@ impl Server {
         &self.url
     }
 
+    /// Its version, and whether it keeps what it commits.
+    ///
+    /// # Errors
+    /// When no database can be made on it.
+    pub(crate) fn about(&self) -> Result<String> {
+        Ok(self.lend()?.about)
+    }
+
     /// A new, empty database.
     ///
     /// # Errors

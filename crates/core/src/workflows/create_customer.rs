@@ -211,12 +211,9 @@ async fn insert(cx: &mut Ctx, input: &Input, email: Option<String>, phone: Optio
         metadata: metadata.as_ref(),
     };
     match customer::insert_account(&mut cx.tx, &new, cx.now).await {
-        Err(DbError::NotUnique { .. }) => return Err(proof::taken(ContactType::Email)),
-        other => other?,
+        Err(DbError::NotUnique { .. }) => Err(proof::taken(ContactType::Email)),
+        other => Ok(other?),
     }
-    customer::find(&mut cx.tx, &id)
-        .await?
-        .ok_or_else(|| Error::internal(format!("customer {id} is gone right after it was made")))
 }
 
 /// The contacts that a customer has.

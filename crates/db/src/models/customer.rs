@@ -201,7 +201,9 @@ pub async fn list_accounts_by_phone(tx: &mut Tx, raw: &str, e164: &str) -> Resul
 
 const INSERT: &str = "insert into customer (id, company_name, first_name, last_name, email, phone, has_account, metadata, \
      created_by, email_verified, phone_verified, created_at, updated_at) \
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, false, false, $10, $10)";
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, false, false, $10, $10) \
+     returning id, company_name, first_name, last_name, email, phone, has_account, metadata, email_verified, phone_verified, \
+     created_at, updated_at, deleted_at, cast(null as text) as email_proof, cast(null as text) as phone_proof";
 
 /// What a new account is made of. Flags are always false.
 #[derive(Clone, Debug)]
@@ -222,11 +224,11 @@ pub struct NewCustomer<'a> {
     pub metadata: Option<&'a Value>,
 }
 
-/// Makes an account.
+/// Makes an account, which has proven nothing: the row as it is.
 ///
 /// # Errors
 /// [`DbError::NotUnique`] by `IDX_customer_email_has_account_unique` when an account has that e-mail.
-pub async fn insert_account(tx: &mut Tx, new: &NewCustomer<'_>, now: Timestamp) -> Result<(), DbError> {
+pub async fn insert_account(tx: &mut Tx, new: &NewCustomer<'_>, now: Timestamp) -> Result<Customer, DbError> {
     on!(tx, connection => sqlx::query(INSERT)
         .bind(new.id.as_str())
         .bind(new.company_name)
@@ -238,10 +240,10 @@ pub async fn insert_account(tx: &mut Tx, new: &NewCustomer<'_>, now: Timestamp) 
         .bind(new.metadata)
         .bind(None::<&str>)
         .bind(Stamp(now))
-        .execute(connection)
+        .fetch_one(connection)
         .await
-        .map(|_| ()))?;
-    Ok(())
+        .map_err(DbError::from)
+        .and_then(|row| Customer::from_row(&row)))
 }
 
 const UPDATE_PROFILE: &str = "update customer set company_name = $2, first_name = $3, last_name = $4, metadata = $5, \

@@ -27,9 +27,9 @@ use crate::support::{self, Answer, CHEAP, DEVELOPMENT, PASSWORD, TestServer};
 
 /// Every request that is measured, in order: its statements on SQLite, its round trips on PostgreSQL, and where that is more than one,
 /// what for.
-const COSTS: [(&str, usize, usize, &str); 23] = [
+const COSTS: [(&str, usize, usize, &str); 24] = [
     ("register", 8, 6, "it is counted and committed before the hash; then identity and credential"),
-    ("POST /store/customers", 10, 11, "who has the contacts, the customer, the identity; on PostgreSQL their locks"),
+    ("POST /store/customers", 9, 10, "who has the contacts, the customer, the identity; on PostgreSQL their locks"),
     ("otp/send, own", 8, 8, "identity, account, counters seen twice and taken once, the code, the message"),
     ("otp/send, own, too soon", 6, 6, "identity, account, counters, the code; what it says must be durable"),
     ("otp/verify, wrong", 3, 1, "the guess is counted for its code and its subject, and committed"),
@@ -50,6 +50,7 @@ const COSTS: [(&str, usize, usize, &str); 23] = [
     ("otp/send, nobody's", 7, 7, "as somebody's"),
     ("otp/verify, anonymous", 10, 10, "the guess is counted and committed; then the contact is proven"),
     ("GET me, with a publishable key", 1, 1, ""),
+    ("GET me, with an address", 2, 2, "the addresses, which are looked up where there are any"),
     ("proxied, with a token", 1, 1, ""),
 ];
 
@@ -263,6 +264,14 @@ async fn measure(database: &TestDatabase) -> Vec<(&'static str, Vec<String>)> {
         let bearer = format!("Bearer {login}");
         let headers = [("authorization", bearer.as_str()), ("x-publishable-api-key", key.as_str())];
         walk.send("GET me, with a publishable key", &keyed, 200, request(Method::GET, ME, &headers, None)).await;
+        database
+            .sql(&format!(
+                "insert into customer_address (id, customer_id) select 'address of {number}', id from customer \
+                 where email = 'round{number}@example.com'"
+            ))
+            .await;
+        let bearer_alone = [("authorization", bearer.as_str())];
+        walk.send("GET me, with an address", &shop, 200, request(Method::GET, ME, &bearer_alone, None)).await;
         let proxied = request(Method::GET, "/store/carts", &[("authorization", &bearer)], None);
         walk.send("proxied, with a token", &gateway, 200, proxied).await;
         heard = walk.heard;

@@ -134,7 +134,8 @@ cr_testkit::both! {
             metadata: Some(&metadata),
         };
         let mut tx = begin(&database).await;
-        customer::insert_account(&mut tx, &new, now()).await.unwrap();
+        let made = customer::insert_account(&mut tx, &new, now()).await.unwrap();
+        assert_eq!(customer::find(&mut tx, &made.id).await.unwrap(), Some(made));
         tx.commit().await.unwrap();
         let columns = "id, company_name, first_name, last_name, email, phone, has_account, metadata, email_verified, \
                        phone_verified, created_at, updated_at, deleted_at, created_by";
