@@ -156,8 +156,9 @@ pub(crate) fn run(root: &Path, flags: &[&str]) -> Result<()> {
 async fn measure(bench: &mut Bench) -> Result<()> {
     println!("{}\nBuilt with {}.", bench.machine.describe(), built_with(&bench.root)?);
     if !bench.is_alone("sqlite") {
-        // One that does not start is told now, and not when everything on SQLite was measured.
-        drop(postgres::Server::start(&bench.helpers.join("examples"), bench.settings.postgres.as_deref())?);
+        // One that does not start, or cannot be reached, is told now, and not when everything on SQLite was measured.
+        let server = postgres::Server::start(&bench.helpers.join("examples"), bench.settings.postgres.as_deref())?;
+        println!("{}.", server.about()?);
     }
     if bench.is_alone(SCALE) {
         return scale::measure(bench).await;

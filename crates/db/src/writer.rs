@@ -61,7 +61,7 @@ struct Seat {
     members: Vec<oneshot::Sender<Result<(), Error>>>,
     /// Whether the savepoint of one of them is still there.
     has_savepoint: bool,
-    /// Whether somebody's writes are neither done nor taken back. Found by the next one, whose runtime ended before that.
+    /// Whether somebody's writes are neither done nor taken back. Where a runtime ended before they were, the next one finds it.
     is_left_open: bool,
 }
 
@@ -115,9 +115,9 @@ impl Writers {
     /// Opens a transaction or a part, whose turn it is.
     async fn begin_in(self: &Arc<Self>, mut seat: OwnedMutexGuard<Seat>) -> Result<Writer, Error> {
         if !seat.members.is_empty() {
-            let has_savepoint = seat.has_savepoint;
+            let sql = if seat.has_savepoint { HAND_OVER } else { SAVEPOINT };
             let mut writer = Writer::new(seat, self, Share::Cut);
-            let begun = writer.join(has_savepoint).await;
+            let begun = sqlx::raw_sql(sql).execute(writer.connection()).await;
             seat = writer.take_seat()?;
             let Err(error) = begun else {
                 seat.has_savepoint = true;
@@ -150,17 +150,23 @@ impl Writers {
         finished.map(|()| Alone { seat })
     }
 
+    /// Waits for the seat, without a limit. What a runtime that ended left open in it is taken back.
+    async fn seat(&self) -> OwnedMutexGuard<Seat> {
+        let mut seat = Arc::clone(&self.seat).lock_owned().await;
+        if seat.is_left_open {
+            seat.give_up(&Err(Error::WorkerCrashed));
+        }
+        seat
+    }
+
     /// Waits for a turn, and opens the connection again where it broke.
     async fn turn(&self) -> Result<OwnedMutexGuard<Seat>, Error> {
         let place = Place::take(&self.waiting);
-        let turn = tokio::time::timeout(TURN_TIMEOUT, Arc::clone(&self.seat).lock_owned()).await;
+        let turn = tokio::time::timeout(TURN_TIMEOUT, self.seat()).await;
         drop(place);
         let mut seat = turn.map_err(|_| Error::PoolTimedOut)?;
         if seat.is_closed {
             return Err(Error::PoolClosed);
-        }
-        if seat.is_left_open {
-            seat.give_up(&Err(Error::WorkerCrashed));
         }
         if seat.connection.is_none() {
             seat.connection = Some(patiently(|| self.options.connect()).await?);
@@ -178,7 +184,7 @@ impl Writers {
     /// # Errors
     /// When what was open could not be committed.
     pub(crate) async fn close(&self) -> Result<(), Error> {
-        let mut seat = Arc::clone(&self.seat).lock_owned().await;
+        let mut seat = self.seat().await;
         seat.is_closed = true;
         let (mut seat, finished) = finished(seat).await?;
         match seat.connection.take() {
@@ -235,7 +241,9 @@ impl Seat {
     /// When the file cannot be written; then nothing was.
     async fn commit(&mut self) -> Result<(), Error> {
         let is_crowded = self.members.len() >= MOST_MEMBERS;
+        self.is_left_open = true;
         let committed = self.run("commit").await;
+        self.is_left_open = false;
         self.has_savepoint = false;
         self.tell(&committed);
         if committed.is_err() {
@@ -295,21 +303,6 @@ impl Writer {
         Self { seat: Some(seat), writers: Arc::clone(writers), share }
     }
 
-    /// Begins a part of others' transaction.
-    ///
-    /// # Errors
-    /// When SQLite has ended it.
-    async fn join(&mut self, has_savepoint: bool) -> Result<(), Error> {
-        if has_savepoint {
-            return sqlx::raw_sql(HAND_OVER).execute(self.connection()).await.map(|_| ());
-        }
-        // The first of them left no savepoint whose release would fail. Within a transaction none can begin.
-        if sqlx::raw_sql("begin").execute(self.connection()).await.is_ok() {
-            return Err(Error::Io(io::Error::other("SQLite ended the transaction")));
-        }
-        sqlx::raw_sql(SAVEPOINT).execute(self.connection()).await.map(|_| ())
-    }
-
     /// Takes the turn away from a writer, who then has nothing to take back.
     ///
     /// # Errors
@@ -367,13 +360,19 @@ type Told = oneshot::Receiver<Result<(), Error>>;
 
 /// Ends a transaction that is to stay: hands it on, and then there is something to wait for, or commits it.
 async fn end(mut seat: OwnedMutexGuard<Seat>, writers: Arc<Writers>) -> Result<Option<Told>, Error> {
-    seat.is_left_open = false;
     if !writers.is_shared(&seat) {
         return seat.commit().await.map(|()| None);
     }
     let is_first = seat.members.is_empty();
+    // It leaves no savepoint whose release would fail. Within a transaction none can begin.
+    if is_first && seat.run("begin").await.is_ok() {
+        let ended = || Error::Io(io::Error::other("SQLite ended the transaction"));
+        seat.give_up(&Err(ended()));
+        return Err(ended());
+    }
     let (tell, told) = oneshot::channel();
     seat.members.push(tell);
+    seat.is_left_open = false;
     drop(seat);
     if is_first {
         // Stands behind all who wait now, and does not go away as they may.
@@ -396,7 +395,7 @@ async fn finished(mut seat: OwnedMutexGuard<Seat>) -> Result<(OwnedMutexGuard<Se
 
 /// Commits what is still open when the turn comes.
 async fn finish(writers: Arc<Writers>) {
-    let mut seat = Arc::clone(&writers.seat).lock_owned().await;
+    let mut seat = writers.seat().await;
     if let Err(error) = seat.finish().await {
         tracing::warn!(%error, "A commit of several failed; each was told");
     }

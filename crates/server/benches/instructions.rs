@@ -3,7 +3,7 @@
 //! runs that case.
 //!
 //! What a case needs is made before the counting begins, and what is left is dropped after it. Time stands still and no case
-//! draws anything by chance but the nonce of what is sealed, so two runs differ by the seeds of the standard library's hash maps. A whole request is no case: what the
+//! draws anything by chance but the nonce of what is sealed, so two runs differ by that and by the seeds of the standard library's hash maps. A whole request is no case: what the
 //! runtime does meanwhile differs by a third from run to run.
 
 #![cfg(test)]

@@ -128,21 +128,23 @@ async fn when_sqlite_ends_the_transaction_its_members_hear_it() {
     }
 }
 
-/// The same where the first does not notice, and says that it is done.
+/// The same where the first does not notice, and says that it is done: it hears it at once, whoever waits.
 #[tokio::test]
-async fn what_sqlite_ended_unnoticed_of_the_first_is_noticed_by_the_next() {
-    let (_folder, options, writers) = opened().await;
-    let mut first = writers.begin().await.unwrap();
-    let second = queued(&writers, 0, false).await;
-    write(&mut first, 1).await;
-    sqlx::raw_sql("rollback").execute(first.connection()).await.unwrap();
-    let first = Handle::current().spawn(first.commit());
-    let mut second = second.await.unwrap().unwrap();
-    assert!(first.await.unwrap().is_err());
-    assert!(second.share == Share::Whole);
-    write(&mut second, 2).await;
-    second.commit().await.unwrap();
-    assert_eq!(seen(&options).await, 1);
+async fn what_sqlite_ended_unnoticed_of_the_first_is_noticed_before_another_joins() {
+    for is_single in [false, true] {
+        let (_folder, options, writers) = opened().await;
+        let mut first = writers.begin().await.unwrap();
+        let second = queued(&writers, 0, is_single).await;
+        write(&mut first, 1).await;
+        sqlx::raw_sql("rollback").execute(first.connection()).await.unwrap();
+        let first = Handle::current().spawn(first.commit());
+        let mut second = second.await.unwrap().unwrap();
+        assert!(first.await.unwrap().is_err());
+        assert!(second.share == Share::Whole);
+        write(&mut second, 2).await;
+        second.commit().await.unwrap();
+        assert_eq!(seen(&options).await, 1);
+    }
 }
 
 /// A database that is used again in another runtime, after one that ended in the middle of a transaction.
@@ -191,35 +193,43 @@ async fn what_sqlite_ended_unnoticed_is_noticed_by_the_next() {
     assert_eq!(seen(&options).await, 1);
 }
 
-/// Who goes away while its part begins takes nothing of the others' along.
+/// Who goes away while its part begins takes nothing of the others' along, whether it follows the first or a part.
 #[tokio::test]
 async fn a_beginning_that_is_cut_off_costs_nobody_anything() {
-    for polls in 0..4 {
+    for (with_part, polls) in
+        [false, true].into_iter().flat_map(|with_part| (0..4).map(move |polls| (with_part, polls)))
+    {
         let (_folder, options, writers) = opened().await;
-        let mut first = writers.begin().await.unwrap();
-        let second = queued(&writers, 0, false).await;
-        write(&mut first, 1).await;
-        let first = Handle::current().spawn(first.commit());
-        let mut second = second.await.unwrap().unwrap();
-        write(&mut second, 2).await;
-        {
-            let mut cut = Box::pin(writers.begin());
-            let mut poll = async || drop(polled(cut.as_mut()).await);
-            poll().await;
-            let second = Handle::current().spawn(second.commit());
-            for _ in 0..polls {
-                tokio::task::yield_now().await;
-                poll().await;
-            }
-            drop(cut);
-            second.await.unwrap().unwrap();
-        }
-        first.await.unwrap().unwrap();
-        assert_eq!(seen(&options).await, 2, "after {polls} polls");
         let mut last = writers.begin().await.unwrap();
-        write(&mut last, 3).await;
-        last.commit().await.unwrap();
-        assert_eq!(seen(&options).await, 3, "after {polls} polls");
+        write(&mut last, 1).await;
+        let mut before = None;
+        if with_part {
+            let part = queued(&writers, 0, false).await;
+            before = Some(Handle::current().spawn(last.commit()));
+            last = part.await.unwrap().unwrap();
+            write(&mut last, 2).await;
+        }
+        let mut cut = Box::pin(writers.begin());
+        assert!(polled(cut.as_mut()).await.is_pending());
+        let last = Handle::current().spawn(last.commit());
+        for _ in 0..polls {
+            tokio::task::yield_now().await;
+            // It may be done by then: what has begun goes away, too.
+            if polled(cut.as_mut()).await.is_ready() {
+                break;
+            }
+        }
+        drop(cut);
+        last.await.unwrap().unwrap();
+        if let Some(before) = before {
+            before.await.unwrap().unwrap();
+        }
+        let expected = 1 + i64::from(with_part);
+        assert_eq!(seen(&options).await, expected, "after {polls} polls, {with_part}");
+        let mut next = writers.begin().await.unwrap();
+        write(&mut next, 3).await;
+        next.commit().await.unwrap();
+        assert_eq!(seen(&options).await, expected + 1, "after {polls} polls, {with_part}");
     }
 }
 

@@ -212,11 +212,12 @@ fn large_scans<'a>(plan: &'a [String], large: &[&str]) -> Vec<&'a String> {
         // What the index is asked for stands in a line of its own below. A bitmap's index is named, and its table is not.
         let is_plain = step.contains("Index") && step.contains(" using ");
         let table = if is_plain { of(" on ") } else { None };
-        let is_index = step.contains("Bitmap Index Scan on ") || table.is_some_and(|table| large.contains(&table));
+        let is_bitmap = step.contains("Bitmap Index Scan on ");
+        let is_index = is_bitmap || table.is_some_and(|table| large.contains(&table));
         let details = || plan.iter().skip(place + 1).take_while(|line| !line.trim_start().starts_with("->"));
         let has = |mark: &str| details().any(|line| line.contains(mark));
         // Some rows of an index in its order, whichever they are, are no scan.
-        is_index && !has("Index Cond: ") && (!is_limited || has("Filter: "))
+        is_index && !has("Index Cond: ") && (is_bitmap || !is_limited || has("Filter: "))
     };
     plan.iter().enumerate().filter(is_scan).map(|(_, step)| step).collect()
 }

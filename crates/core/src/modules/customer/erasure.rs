@@ -133,15 +133,17 @@ async fn forget_sends(cx: &mut Ctx, customer: &Customer) -> Result<(), Error> {
     rate_limit::forget(cx, &subjects).await
 }
 
-/// Deletes every other counter that is keyed by the customer's id or contacts.
+/// Deletes every other counter that is keyed by the customer's id or contacts, those of guesses first, as a code that is right takes them.
 async fn forget_attempts(cx: &mut Ctx, customer: &Customer) -> Result<(), Error> {
-    let mut subjects: Vec<(&str, String)> =
+    let of_codes: Vec<(&str, String)> =
         subjects_of_codes(cx, customer).into_iter().map(|subject| ("wrongCodes", subject)).collect();
+    rate_limit::forget(cx, &of_codes).await?;
     let keys = &cx.shared.keys;
     let known: Vec<String> = contacts(cx, customer)
         .into_iter()
         .map(|(contact, value)| keys.contact_hmac(contact.as_str(), &value))
         .collect();
+    let mut subjects: Vec<(&str, String)> = Vec::new();
     for hmac in &known {
         subjects.extend([("resets", hmac.clone()), ("loginFailures", hmac.clone())]);
     }
