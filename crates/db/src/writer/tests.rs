@@ -237,3 +237,17 @@ async fn a_beginning_that_is_cut_off_costs_nobody_anything() {
 async fn polled<F: Future>(mut future: std::pin::Pin<&mut F>) -> std::task::Poll<F::Output> {
     std::future::poll_fn(|context| std::task::Poll::Ready(future.as_mut().poll(context))).await
 }
+
+/// A connection that cannot begin, for whatever but a busy file, fails one writer and is no more.
+#[tokio::test]
+async fn a_connection_that_cannot_begin_is_replaced() {
+    let (_folder, options, writers) = opened().await;
+    let mut seat = writers.turn().await.unwrap();
+    seat.run("begin").await.unwrap();
+    drop(seat);
+    assert!(writers.begin().await.is_err());
+    let mut next = writers.begin().await.unwrap();
+    write(&mut next, 1).await;
+    next.commit().await.unwrap();
+    assert_eq!(seen(&options).await, 1);
+}
