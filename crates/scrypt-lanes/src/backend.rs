@@ -9,7 +9,7 @@ pub enum Backend {
     Sse2,
     /// Up to four passwords, two in each vector; x86-64 with AVX2.
     Avx2,
-    /// Up to four passwords in each vector; x86-64 with AVX-512F.
+    /// The same with the rotations of AVX-512; x86-64 with AVX-512F and AVX-512VL.
     Avx512,
 }
 

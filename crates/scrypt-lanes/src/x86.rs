@@ -3,7 +3,7 @@
 //! [`Engine`] has the lanes and decides how many go side by side; [`features`] knows what the processor has, and is the only
 //! place with `unsafe`; [`kernel`] is the algorithm.
 
-use core::arch::x86_64::{__m128i, __m256i, __m512i};
+use core::arch::x86_64::{__m128i, __m256i};
 
 use pbkdf2::pbkdf2_hmac;
 use sha2::Sha256;
@@ -26,7 +26,6 @@ pub(crate) struct Engine {
     one: Work<__m128i>,
     two: Work<__m256i>,
     twice_two: Work<[__m256i; 2]>,
-    four: Work<__m512i>,
 }
 
 impl Engine {
@@ -45,7 +44,6 @@ impl Engine {
             one: Work::default(),
             two: Work::default(),
             twice_two: Work::default(),
-            four: Work::default(),
         })
     }
 
@@ -87,7 +85,7 @@ impl Engine {
         match (used, self.avx2, self.avx512) {
             (1, _, _) => features::one([a], &mut self.one, params, turn),
             (2, Some(avx2), _) => avx2.two([a, b], &mut self.two, params, turn),
-            (_, _, Some(avx512)) => avx512.four([a, b, c, d], &mut self.four, params, turn),
+            (_, _, Some(avx512)) => avx512.twice_two([a, b, c, d], &mut self.twice_two, params, turn),
             (_, Some(avx2), _) => avx2.twice_two([a, b, c, d], &mut self.twice_two, params, turn),
             (_, None, None) => {
                 let mut lanes = self.lanes.iter_mut().take(used);
@@ -99,7 +97,7 @@ impl Engine {
     /// Bytes of memory held.
     pub(crate) fn held_bytes(&self) -> usize {
         let lanes: usize = self.lanes.iter().map(Lane::held_bytes).sum();
-        lanes + self.one.held_bytes() + self.two.held_bytes() + self.twice_two.held_bytes() + self.four.held_bytes()
+        lanes + self.one.held_bytes() + self.two.held_bytes() + self.twice_two.held_bytes()
     }
 
     /// Overwrites the blocks and the vectors, which are small, and leaves the tables.
@@ -108,7 +106,6 @@ impl Engine {
         self.one.wipe();
         self.two.wipe();
         self.twice_two.wipe();
-        self.four.wipe();
     }
 
     /// Overwrites everything.
@@ -124,7 +121,6 @@ impl Engine {
         self.one = Work::default();
         self.two = Work::default();
         self.twice_two = Work::default();
-        self.four = Work::default();
     }
 }
 

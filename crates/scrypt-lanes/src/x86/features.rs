@@ -6,7 +6,7 @@
 #![expect(unsafe_code, reason = "each call says who looked whether the processor has what it needs")]
 #![expect(clippy::unused_self, reason = "that there is a value is what it is for")]
 
-use core::arch::x86_64::{__m128i, __m256i, __m512i};
+use core::arch::x86_64::{__m128i, __m256i};
 
 use crate::x86::kernel;
 use crate::x86::memory::{Lane, Work};
@@ -64,29 +64,29 @@ impl Avx2 {
     }
 }
 
-/// AVX-512F, as [`Self::detect`] found.
+/// AVX-512F with vectors of 256 bits (AVX-512VL), as [`Self::detect`] found.
 #[derive(Clone, Copy)]
 pub(super) struct Avx512(());
 
 impl Avx512 {
     /// Asks the processor and the operating system.
     pub(super) fn detect() -> Option<Self> {
-        is_x86_feature_detected!("avx512f").then_some(Self(()))
+        (is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl")).then_some(Self(()))
     }
 
     /// ROMix of four passwords' blocks with this number.
     ///
     /// # Errors
     /// When there is no memory.
-    pub(super) fn four(
+    pub(super) fn twice_two(
         self,
         lanes: [&mut Lane; 4],
-        work: &mut Work<__m512i>,
+        work: &mut Work<[__m256i; 2]>,
         params: Params,
         turn: u32,
     ) -> Result<(), Error> {
-        // SAFETY: the function needs AVX-512F and nothing else. `self` is made by `detect` alone, since its field is private
-        // to this module, and only where AVX-512F was found; a processor does not lose it while the program runs.
-        unsafe { kernel::four::romix(lanes, work, params, turn) }
+        // SAFETY: the function needs AVX-512F and AVX-512VL, and nothing else. `self` is made by `detect` alone, since its field
+        // is private to this module, and only where both were found; a processor does not lose them while the program runs.
+        unsafe { kernel::rotated::romix(lanes, work, params, turn) }
     }
 }

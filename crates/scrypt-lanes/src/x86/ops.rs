@@ -53,24 +53,18 @@ pub(super) mod one {
         [_mm_cvtsi128_si32(words).cast_unsigned()]
     }
 
-    /// XORs one block of each lane's table into a block of vectors.
+    /// A line of each lane as vectors.
     #[target_feature(enable = "sse2")]
     #[inline]
-    pub(in crate::x86) fn xor_in(block: &mut [[__m128i; 4]], [table]: [&[Line]; 1]) {
-        for (vectors, line) in block.iter_mut().zip(table) {
-            for (vector, quarter) in vectors.iter_mut().zip(&line.0) {
-                *vector = _mm_xor_si128(*vector, *quarter);
-            }
-        }
+    pub(in crate::x86) fn load([line]: [&Line; 1]) -> [__m128i; 4] {
+        line.0
     }
 
-    /// Writes a block of vectors to one block of each lane's table.
+    /// Writes vectors to a line of each lane.
     #[target_feature(enable = "sse2")]
     #[inline]
-    pub(in crate::x86) fn store(block: &[[__m128i; 4]], [table]: [&mut [Line]; 1]) {
-        for (vectors, line) in block.iter().zip(table) {
-            line.0 = *vectors;
-        }
+    pub(in crate::x86) fn store(vectors: [__m128i; 4], [line]: [&mut Line; 1]) {
+        line.0 = vectors;
     }
 }
 
@@ -127,33 +121,31 @@ pub(super) mod two {
         [_mm_cvtsi128_si32(low).cast_unsigned(), _mm_cvtsi128_si32(high).cast_unsigned()]
     }
 
-    /// XORs one block of each lane's table into a block of vectors.
+    /// A line of each lane as vectors.
     #[target_feature(enable = "avx2")]
     #[inline]
-    pub(in crate::x86) fn xor_in(block: &mut [[__m256i; 4]], [first, second]: [&[Line]; 2]) {
-        for ((vectors, low), high) in block.iter_mut().zip(first).zip(second) {
-            for ((vector, low), high) in vectors.iter_mut().zip(&low.0).zip(&high.0) {
-                *vector = _mm256_xor_si256(*vector, _mm256_set_m128i(*high, *low));
-            }
+    pub(in crate::x86) fn load([low, high]: [&Line; 2]) -> [__m256i; 4] {
+        let mut vectors = [zero(); 4];
+        for ((vector, low), high) in vectors.iter_mut().zip(&low.0).zip(&high.0) {
+            *vector = _mm256_set_m128i(*high, *low);
         }
+        vectors
     }
 
-    /// Writes a block of vectors to one block of each lane's table.
+    /// Writes vectors to a line of each lane.
     #[target_feature(enable = "avx2")]
     #[inline]
-    pub(in crate::x86) fn store(block: &[[__m256i; 4]], [first, second]: [&mut [Line]; 2]) {
-        for ((vectors, low), high) in block.iter().zip(first).zip(second) {
-            for ((vector, low), high) in vectors.iter().zip(&mut low.0).zip(&mut high.0) {
-                *low = _mm256_castsi256_si128(*vector);
-                *high = _mm256_extracti128_si256::<1>(*vector);
-            }
+    pub(in crate::x86) fn store(vectors: [__m256i; 4], [low, high]: [&mut Line; 2]) {
+        for ((vector, low), high) in vectors.iter().zip(&mut low.0).zip(&mut high.0) {
+            *low = _mm256_castsi256_si128(*vector);
+            *high = _mm256_extracti128_si256::<1>(*vector);
         }
     }
 }
 
 /// Four lanes in two vectors: AVX2.
 pub(super) mod twice_two {
-    use core::arch::x86_64::{__m256i, _mm256_castsi256_si128, _mm256_extracti128_si256, _mm256_set_m128i};
+    use core::arch::x86_64::__m256i;
 
     use super::two;
     use crate::x86::memory::Line;
@@ -201,113 +193,37 @@ pub(super) mod twice_two {
         [a, b, c, d]
     }
 
-    /// XORs one block of each lane's table into a block of vectors.
+    /// A line of each lane as vectors.
     #[target_feature(enable = "avx2")]
     #[inline]
-    pub(in crate::x86) fn xor_in(block: &mut [[[__m256i; 2]; 4]], [first, second, third, fourth]: [&[Line]; 4]) {
-        for ((((vectors, a), b), c), d) in block.iter_mut().zip(first).zip(second).zip(third).zip(fourth) {
-            for ((((vector, a), b), c), d) in vectors.iter_mut().zip(&a.0).zip(&b.0).zip(&c.0).zip(&d.0) {
-                *vector = xor(*vector, [_mm256_set_m128i(*b, *a), _mm256_set_m128i(*d, *c)]);
-            }
+    pub(in crate::x86) fn load([first, second, third, fourth]: [&Line; 4]) -> [[__m256i; 2]; 4] {
+        let mut vectors = [zero(); 4];
+        for ((vector, low), high) in vectors.iter_mut().zip(two::load([first, second])).zip(two::load([third, fourth]))
+        {
+            *vector = [low, high];
         }
+        vectors
     }
 
-    /// Writes a block of vectors to one block of each lane's table.
+    /// Writes vectors to a line of each lane.
     #[target_feature(enable = "avx2")]
     #[inline]
-    pub(in crate::x86) fn store(block: &[[[__m256i; 2]; 4]], [first, second, third, fourth]: [&mut [Line]; 4]) {
-        for ((((vectors, a), b), c), d) in block.iter().zip(first).zip(second).zip(third).zip(fourth) {
-            for ((((vector, a), b), c), d) in vectors.iter().zip(&mut a.0).zip(&mut b.0).zip(&mut c.0).zip(&mut d.0) {
-                *a = _mm256_castsi256_si128(vector[0]);
-                *b = _mm256_extracti128_si256::<1>(vector[0]);
-                *c = _mm256_castsi256_si128(vector[1]);
-                *d = _mm256_extracti128_si256::<1>(vector[1]);
-            }
-        }
+    pub(in crate::x86) fn store(vectors: [[__m256i; 2]; 4], [first, second, third, fourth]: [&mut Line; 4]) {
+        two::store(vectors.map(|[low, _]| low), [first, second]);
+        two::store(vectors.map(|[_, high]| high), [third, fourth]);
     }
 }
 
-/// Four lanes: AVX-512.
-pub(super) mod four {
-    use core::arch::x86_64::{
-        __m512i, _mm_cvtsi128_si32, _mm512_add_epi32, _mm512_castsi128_si512, _mm512_castsi512_si128,
-        _mm512_extracti32x4_epi32, _mm512_inserti32x4, _mm512_rol_epi32, _mm512_setzero_si512, _mm512_shuffle_epi32,
-        _mm512_xor_si512,
-    };
+/// The same with the rotations of AVX-512, one instruction in the place of three.
+pub(super) mod rotated {
+    use core::arch::x86_64::{__m256i, _mm256_rol_epi32};
 
-    use crate::x86::memory::Line;
+    pub(in crate::x86) use super::twice_two::{add, first_words, load, store, turn, xor, zero};
 
-    /// Nothing but zeros.
-    #[target_feature(enable = "avx512f")]
+    /// Rotates each word to the left by `LEFT` bits; the other number is for those who have to put it together.
+    #[target_feature(enable = "avx512f,avx512vl")]
     #[inline]
-    pub(in crate::x86) fn zero() -> __m512i {
-        _mm512_setzero_si512()
-    }
-
-    /// Adds word by word.
-    #[target_feature(enable = "avx512f")]
-    #[inline]
-    pub(in crate::x86) fn add(left: __m512i, right: __m512i) -> __m512i {
-        _mm512_add_epi32(left, right)
-    }
-
-    /// XOR.
-    #[target_feature(enable = "avx512f")]
-    #[inline]
-    pub(in crate::x86) fn xor(left: __m512i, right: __m512i) -> __m512i {
-        _mm512_xor_si512(left, right)
-    }
-
-    /// Rotates each word to the left by `LEFT` bits; the other number is for narrower vectors.
-    #[target_feature(enable = "avx512f")]
-    #[inline]
-    pub(in crate::x86) fn rotate<const LEFT: i32, const RIGHT: i32>(words: __m512i) -> __m512i {
-        _mm512_rol_epi32::<LEFT>(words)
-    }
-
-    /// Turns the four words of each lane.
-    #[target_feature(enable = "avx512f")]
-    #[inline]
-    pub(in crate::x86) fn turn<const ORDER: i32>(words: __m512i) -> __m512i {
-        _mm512_shuffle_epi32::<ORDER>(words)
-    }
-
-    /// The first word of each lane.
-    #[target_feature(enable = "avx512f")]
-    #[inline]
-    pub(in crate::x86) fn first_words(words: __m512i) -> [u32; 4] {
-        [
-            _mm_cvtsi128_si32(_mm512_castsi512_si128(words)).cast_unsigned(),
-            _mm_cvtsi128_si32(_mm512_extracti32x4_epi32::<1>(words)).cast_unsigned(),
-            _mm_cvtsi128_si32(_mm512_extracti32x4_epi32::<2>(words)).cast_unsigned(),
-            _mm_cvtsi128_si32(_mm512_extracti32x4_epi32::<3>(words)).cast_unsigned(),
-        ]
-    }
-
-    /// XORs one block of each lane's table into a block of vectors.
-    #[target_feature(enable = "avx512f")]
-    #[inline]
-    pub(in crate::x86) fn xor_in(block: &mut [[__m512i; 4]], [first, second, third, fourth]: [&[Line]; 4]) {
-        for ((((vectors, a), b), c), d) in block.iter_mut().zip(first).zip(second).zip(third).zip(fourth) {
-            for ((((vector, a), b), c), d) in vectors.iter_mut().zip(&a.0).zip(&b.0).zip(&c.0).zip(&d.0) {
-                let words = _mm512_inserti32x4::<1>(_mm512_castsi128_si512(*a), *b);
-                let words = _mm512_inserti32x4::<2>(words, *c);
-                *vector = _mm512_xor_si512(*vector, _mm512_inserti32x4::<3>(words, *d));
-            }
-        }
-    }
-
-    /// Writes a block of vectors to one block of each lane's table.
-    #[target_feature(enable = "avx512f")]
-    #[inline]
-    pub(in crate::x86) fn store(block: &[[__m512i; 4]], [first, second, third, fourth]: [&mut [Line]; 4]) {
-        for ((((vectors, a), b), c), d) in block.iter().zip(first).zip(second).zip(third).zip(fourth) {
-            for ((((vector, a), b), c), d) in vectors.iter().zip(&mut a.0).zip(&mut b.0).zip(&mut c.0).zip(&mut d.0) {
-                *a = _mm512_castsi512_si128(*vector);
-                *b = _mm512_extracti32x4_epi32::<1>(*vector);
-                *c = _mm512_extracti32x4_epi32::<2>(*vector);
-                *d = _mm512_extracti32x4_epi32::<3>(*vector);
-            }
-        }
+    pub(in crate::x86) fn rotate<const LEFT: i32, const RIGHT: i32>([a, b]: [__m256i; 2]) -> [__m256i; 2] {
+        [_mm256_rol_epi32::<LEFT>(a), _mm256_rol_epi32::<LEFT>(b)]
     }
 }
