@@ -79,9 +79,10 @@ pub async fn confirm(tx: &mut Tx, new: NewVerification<'_>, now: Timestamp) -> R
 
 const FORGET: &str = "delete from auth_verification \
      where auth_identity_id in (select id from auth_identity where app_metadata ->> 'customer_id' = $1) \
-     and entity_type = $2 and entity_id <> $3 and verified_at is not null";
+     and entity_type = $2 and entity_id <> $3 and verified_at is not null and deleted_at is null";
 
-/// Deletes what Medusa has verified for a customer in one kind of contact, but for one value: empty spares nothing.
+/// Deletes what Medusa has verified for a customer in one kind of contact, but for one value: empty spares nothing. Rows that were
+/// soft-deleted say nothing any more, and are in none of Medusa's indexes.
 ///
 /// # Errors
 /// When the statement fails, as where there is no such table.
