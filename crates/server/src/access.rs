@@ -20,10 +20,10 @@ impl Access for DatabaseAccess {
         Box::pin(api_key::find_secret(&self.0, token))
     }
 
-    fn live_customer<'a>(&'a self, claims: &'a AuthClaims) -> Answer<'a, LiveCustomer> {
+    fn live_customer<'a>(&'a self, claims: &'a AuthClaims, with_addresses: bool) -> Answer<'a, LiveCustomer> {
         Box::pin(async move {
             let mut tx = self.0.db.read().await?;
-            let found = match session::live_customer(&mut tx, claims).await {
+            let found = match session::live_customer(&mut tx, claims, with_addresses).await {
                 Err(error) if error.kind == ErrorKind::Unauthenticated => return Ok(LiveCustomer::Gone),
                 other => other?,
             };
@@ -34,12 +34,14 @@ impl Access for DatabaseAccess {
     fn live_customer_with_key<'a>(
         &'a self,
         claims: &'a AuthClaims,
+        with_addresses: bool,
         token: &'a str,
     ) -> Answer<'a, Option<LiveCustomer>> {
         Box::pin(async move {
             let now = self.0.shared.env.clock.now();
             let mut tx = self.0.db.read().await?;
-            let (is_in_force, found) = session::live_customer_with_key(&mut tx, claims, token, now).await?;
+            let asked = session::live_customer_with_key(&mut tx, claims, with_addresses, token, now);
+            let (is_in_force, found) = asked.await?;
             Ok(is_in_force.then(|| found.map_or(LiveCustomer::Gone, LiveCustomer::from)))
         })
     }

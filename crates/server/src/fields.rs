@@ -79,12 +79,6 @@ impl Projection {
         Self::parse(fields.as_deref())
     }
 
-    /// Whether the addresses must be loaded.
-    pub fn needs_addresses(&self) -> bool {
-        let has_addresses = |relation: &Relation| relation.name == ADDRESSES;
-        self.selected.as_ref().is_none_or(|selected| selected.relations.iter().any(has_addresses))
-    }
-
     /// Whether something is asked for that only a Medusa holds.
     pub fn needs_upstream(&self) -> bool {
         !self.asked_for_orders.is_empty()
@@ -365,7 +359,7 @@ mod tests {
             created_at: moment,
             updated_at: moment,
         };
-        Retrieved { customer: Cow::Owned(customer), addresses: vec![address] }
+        Retrieved { customer: Cow::Owned(customer), addresses: vec![address].leak() }
     }
 
     /// The keys of customer and address, and their order, are Medusa 2.11.2's, with our flags.

@@ -97,6 +97,8 @@ pub struct Route {
     pub may_reveal: bool,
     /// Whether a customer with a pending deletion may still call it.
     pub during_deletion: bool,
+    /// Whether the customer is looked up with the addresses, for an answer that has them.
+    pub shows_addresses: bool,
     /// Who answers.
     pub handler: Handler,
 }
@@ -105,7 +107,8 @@ impl Route {
     /// A row with no limit, closed during a deletion, that reveals nothing: what is more is asked for below.
     const fn new(method: Method, path: &'static str, namespace: Namespace, gate: Gate, handler: Handler) -> Self {
         let limiters = &[];
-        Self { method, path, namespace, gate, limiters, may_reveal: false, during_deletion: false, handler }
+        let (may_reveal, during_deletion, shows_addresses) = (false, false, false);
+        Self { method, path, namespace, gate, limiters, may_reveal, during_deletion, shows_addresses, handler }
     }
 
     /// A row below `/auth`.
@@ -139,6 +142,13 @@ impl Route {
     #[must_use]
     pub const fn may_reveal(mut self) -> Self {
         self.may_reveal = true;
+        self
+    }
+
+    /// The same row, whose answer has the customer's addresses.
+    #[must_use]
+    pub const fn shows_addresses(mut self) -> Self {
+        self.shows_addresses = true;
         self
     }
 
@@ -222,6 +232,7 @@ pub static TABLE: &[Route] = &[
         .limits(&[Limiter::ReferralGuesses])
         .may_reveal(),
     Route::store(Method::GET, "/store/customers/me", Gate::Customer, |call| Box::pin(store::customers::me::get(call)))
+        .shows_addresses()
         .may_reveal(),
     Route::store(Method::POST, "/store/customers/me", Gate::Customer, |call| {
         Box::pin(store::customers::me::post(call))

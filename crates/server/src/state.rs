@@ -85,18 +85,22 @@ pub trait Access: Send + Sync {
     fn secret_key<'a>(&'a self, token: &'a str) -> Answer<'a, Option<String>>;
 
     /// Whether the customer of these claims may act now. Called for claims of the actor type `customer` whose `actor_id`
-    /// is not empty, from a bearer token or a session alike.
+    /// is not empty, from a bearer token or a session alike. The addresses come with the customer where they are asked for.
     ///
     /// # Errors
     /// When the database cannot be asked.
-    fn live_customer<'a>(&'a self, claims: &'a AuthClaims) -> Answer<'a, LiveCustomer>;
+    fn live_customer<'a>(&'a self, claims: &'a AuthClaims, with_addresses: bool) -> Answer<'a, LiveCustomer>;
 
     /// Both questions in one: as [`Access::live_customer`], or `None` when the publishable key is none or revoked, whoever asks.
     ///
     /// # Errors
     /// When the database cannot be asked.
-    fn live_customer_with_key<'a>(&'a self, claims: &'a AuthClaims, token: &'a str)
-    -> Answer<'a, Option<LiveCustomer>>;
+    fn live_customer_with_key<'a>(
+        &'a self,
+        claims: &'a AuthClaims,
+        with_addresses: bool,
+        token: &'a str,
+    ) -> Answer<'a, Option<LiveCustomer>>;
 
     /// Whether the administrator of these claims may act now: lives, and the token's sessions were not ended. Called for claims of
     /// the actor type `user` whose `actor_id` is not empty, from a bearer token or a session alike.

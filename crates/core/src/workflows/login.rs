@@ -186,7 +186,7 @@ async fn live_account(
 ) -> Result<Option<Customer>, Error> {
     let mut tx = app.db.read().await?;
     let id = CustomerId::from_stored(id);
-    let live = customer_session::find(&mut tx, &id, &found.identity.id).await?;
+    let live = customer_session::find(&mut tx, &id, &found.identity.id, false).await?;
     tx.commit().await?;
     let Some(live) = live.filter(|live| live.customer.has_account) else { return Ok(None) };
     if live.is_deletion_active {

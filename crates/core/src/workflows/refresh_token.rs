@@ -72,7 +72,7 @@ pub async fn check_login(app: &App, claims: &AuthClaims) -> Result<(), Error> {
         let is_live = session::is_live_user(&mut tx, claims).await?;
         return if is_live { Ok(tx.commit().await?) } else { Err(Error::unauthenticated()) };
     }
-    let session = session::live_customer(&mut tx, claims).await?;
+    let session = session::live_customer(&mut tx, claims, false).await?;
     if session.is_deletion_active {
         return Err(session::deletion_pending(session.deletion_scheduled_at));
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use cr_db::models::customer::{self, Customer};
-use cr_db::models::customer_address::{self, CustomerAddress};
+use cr_db::models::customer_address::CustomerAddress;
 use serde_json::{Map, Value};
 
 use crate::app::App;
@@ -15,39 +15,34 @@ use crate::workflows::adopt_verification;
 pub struct Retrieved<'a> {
     /// The customer as the guard has loaded it, or as it is by now.
     pub customer: Cow<'a, Customer>,
-    /// Its addresses, where they were asked for.
-    pub addresses: Vec<CustomerAddress>,
+    /// Its addresses.
+    pub addresses: &'a [CustomerAddress],
 }
 
 impl Retrieved<'_> {
     /// The whole body.
     pub fn body(&self) -> Map<String, Value> {
-        view::body(&self.customer, &self.addresses)
+        view::body(&self.customer, self.addresses)
     }
 }
 
 /// A customer whom the guard has loaded already, with the addresses. A flag whose contact Medusa's admin changed past us reads
 /// false, and is written so; one whose contact Medusa's own verification has confirmed past us becomes true. What is not on
-/// the shortest path is boxed, here and below: every reader's future would have to make room for it.
+/// the shortest path is boxed: every reader's future would have to make room for it.
 ///
 /// # Errors
 /// When a statement fails.
-pub async fn run<'a>(app: &App, customer: &'a Customer, with_addresses: bool) -> Result<Retrieved<'a>, Error> {
+pub async fn run<'a>(
+    app: &App,
+    customer: &'a Customer,
+    addresses: &'a [CustomerAddress],
+) -> Result<Retrieved<'a>, Error> {
     if customer.has_stale_flag() {
         Box::pin(correct_flags(app, customer)).await?;
     }
     let adopted = adopt_verification::run(app, customer).await?;
     let customer = adopted.map_or(Cow::Borrowed(customer), Cow::Owned);
-    let addresses = if with_addresses { Box::pin(list(app, &customer)).await? } else { Vec::new() };
     Ok(Retrieved { customer, addresses })
-}
-
-/// The addresses.
-async fn list(app: &App, customer: &Customer) -> Result<Vec<CustomerAddress>, Error> {
-    let mut tx = app.db.read().await?;
-    let addresses = customer_address::list(&mut tx, &customer.id).await?;
-    tx.commit().await?;
-    Ok(addresses)
 }
 
 /// Writes flags as false whose contact somebody changed past us, if they still are when the row is locked.

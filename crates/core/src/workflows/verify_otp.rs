@@ -2,7 +2,6 @@
 
 use cr_db::models::auth_identity::AuthIdentity;
 use cr_db::models::customer::Customer;
-use cr_db::models::customer_address;
 use cr_db::models::customer_session::{self, Session};
 use cr_db::models::otp_verification::OtpVerification;
 use cr_db::models::provider_identity;
@@ -54,7 +53,7 @@ pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
     guess::consume(&mut cx, &otp).await?;
     let own = input.claims.as_ref().and_then(|claims| own_identity(&session, claims));
     let is_own = own.is_some();
-    let Session { mut customer, is_deletion_active, has_addresses, .. } = session;
+    let Session { mut customer, is_deletion_active, addresses, .. } = session;
     if !is_own && otp.origin.as_deref() != Some("bearer") {
         check_anonymous(&mut cx, &customer, contact, &value).await?;
     }
@@ -72,8 +71,6 @@ pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
         Some((claims, identity)) => login_token(&mut cx, &customer, contact, &claims, &identity).await?,
         None => None,
     };
-    let addresses =
-        if is_own && has_addresses { customer_address::list(&mut cx.tx, &customer.id).await? } else { Vec::new() };
     events::emit(&mut cx, Event::verified(contact, customer.id.clone())).await?;
     cx.commit().await?;
     let body = if is_own { view::body(&customer, &addresses) } else { flags(&customer) };
@@ -91,10 +88,13 @@ async fn lock_target(
     // Without a token: an id that no identity has.
     let identity = claims.map(|claims| claims.auth_identity_id.clone()).unwrap_or_default();
     let identity = AuthIdentityId::from_stored(identity);
-    let mut session = customer_session::find(&mut cx.tx, id, &identity).await?.ok_or_else(guess::no_longer_valid)?;
+    let with_addresses = claims.is_some();
+    let found = customer_session::find(&mut cx.tx, id, &identity, with_addresses).await?;
+    let mut session = found.ok_or_else(guess::no_longer_valid)?;
     let value = proof::contact_of(&session.customer, contact).ok_or_else(guess::no_longer_valid)?.to_owned();
     if proof::hold(cx, id, contact, &value).await? {
-        session = customer_session::find(&mut cx.tx, id, &identity).await?.ok_or_else(guess::no_longer_valid)?;
+        let found = customer_session::find(&mut cx.tx, id, &identity, with_addresses).await?;
+        session = found.ok_or_else(guess::no_longer_valid)?;
     }
     let sent_to = otp.destination_hmac.as_deref().unwrap_or_default();
     let is_same = proof::contact_of(&session.customer, contact) == Some(&value)

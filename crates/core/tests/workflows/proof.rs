@@ -284,6 +284,6 @@ async fn contacts(shop: &Shop, id: &str) -> serde_json::Value {
 /// Asserts that a token of before counts no more.
 async fn assert_ended(shop: &Shop, token: &str) {
     let mut tx = shop.app.db.read().await.unwrap();
-    let result = session::live_customer(&mut tx, &shop.read(token)).await;
+    let result = session::live_customer(&mut tx, &shop.read(token), false).await;
     assert_refused(result, ErrorKind::Unauthenticated, "Unauthorized");
 }

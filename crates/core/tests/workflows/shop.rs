@@ -196,7 +196,7 @@ impl Shop {
     /// Whether a login token still counts.
     pub(crate) async fn counts(&self, claims: &AuthClaims) -> bool {
         let mut tx = self.app.db.read().await.unwrap();
-        session::live_customer(&mut tx, claims).await.is_ok()
+        session::live_customer(&mut tx, claims, false).await.is_ok()
     }
 
     /// Asks for a reset: its token.

@@ -91,7 +91,7 @@ cr_testkit::both! {
         let shop = beside_a_newer_medusa(database).await;
         let (_, id) = shop.account(EMAIL, Some(PHONE)).await;
         verified_there(&shop, EMAIL, "phone_number", PHONE).await;
-        let body = retrieve_customer::run(&shop.app, &row(&shop, &id).await, false).await.unwrap().body();
+        let body = retrieve_customer::run(&shop.app, &row(&shop, &id).await, &[]).await.unwrap().body();
         assert_eq!((&body["email_verified"], &body["phone_verified"]), (&json!(false), &json!(true)));
         // The phone is a way in from now on, as if its code had come back here.
         login::run(&shop.app, credentials(ContactType::Phone, PHONE)).await.unwrap();
@@ -115,7 +115,7 @@ cr_testkit::both! {
         let (_, ann) = shop.account(EMAIL, Some(PHONE)).await;
         let (claims, bea) = shop.account("bea@shop.test", Some(PHONE)).await;
         verified_there(&shop, EMAIL, "phone_number", PHONE).await;
-        retrieve_customer::run(&shop.app, &row(&shop, &ann).await, false).await.unwrap();
+        retrieve_customer::run(&shop.app, &row(&shop, &ann).await, &[]).await.unwrap();
         // As it is between Medusa's verification and Ann's next visit.
         shop.database.sql("delete from cr_proof").await;
         let taken = shop.verify(&claims, &bea, ContactType::Phone).await.map(|_| ());

@@ -47,39 +47,76 @@ pub const LINES: [&str; 10] = [
     "phone",
 ];
 
-const LIST: &str = "select id, address_name, is_default_shipping, is_default_billing, company, first_name, last_name, \
-     address_1, address_2, city, country_code, province, postal_code, phone, metadata, customer_id, created_at, updated_at \
-     from customer_address where customer_id = $1 and deleted_at is null order by id limit 1000";
+/// The columns that [`from_row`] reads, from `customer_address l`, under names that a customer's row has room for beside its own.
+macro_rules! address_columns {
+    () => {
+        "l.id as l_id, l.address_name as l_address_name, l.is_default_shipping as l_is_default_shipping, \
+         l.is_default_billing as l_is_default_billing, l.company as l_company, l.first_name as l_first_name, \
+         l.last_name as l_last_name, l.address_1 as l_address_1, l.address_2 as l_address_2, l.city as l_city, \
+         l.country_code as l_country_code, l.province as l_province, l.postal_code as l_postal_code, l.phone as l_phone, \
+         l.metadata as l_metadata, l.customer_id as l_customer_id, l.created_at as l_created_at, l.updated_at as l_updated_at"
+    };
+}
+/// The columns of [`LINES`] among them.
+const LINE_COLUMNS: [&str; 10] = [
+    "l_company",
+    "l_first_name",
+    "l_last_name",
+    "l_address_1",
+    "l_address_2",
+    "l_city",
+    "l_country_code",
+    "l_province",
+    "l_postal_code",
+    "l_phone",
+];
+
+pub(crate) use address_columns;
+
+const LIST: &str = concat!(
+    "select ",
+    address_columns!(),
+    " from customer_address l where l.customer_id = $1 and l.deleted_at is null limit 1000"
+);
 
 /// The live addresses of a customer by id, 1000 at most.
 ///
 /// # Errors
 /// When the statement fails.
 pub async fn list(tx: &mut Tx, customer: &CustomerId) -> Result<Vec<CustomerAddress>, DbError> {
-    on!(tx, connection => sqlx::query(LIST)
-        .bind(customer.as_str())
-        .fetch_all(connection)
-        .await?
-        .iter()
-        .map(from_row)
-        .collect())
+    on!(tx, connection => from_rows(&sqlx::query(LIST).bind(customer.as_str()).fetch_all(connection).await?))
 }
 
-fn from_row(row: &impl Columns) -> Result<CustomerAddress, DbError> {
+/// What [`address_columns`] brought, by id; a row whose address is null has none.
+///
+/// # Errors
+/// When a column has another type.
+pub(crate) fn from_rows(rows: &[impl Columns]) -> Result<Vec<CustomerAddress>, DbError> {
+    let mut addresses = Vec::new();
+    for row in rows {
+        if let Some(id) = row.optional_text("l_id")? {
+            addresses.push(from_row(id, row)?);
+        }
+    }
+    addresses.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+    Ok(addresses)
+}
+
+fn from_row(id: String, row: &impl Columns) -> Result<CustomerAddress, DbError> {
     let mut lines: [Option<String>; 10] = Default::default();
-    for (line, name) in lines.iter_mut().zip(LINES) {
+    for (line, name) in lines.iter_mut().zip(LINE_COLUMNS) {
         *line = row.optional_text(name)?;
     }
     Ok(CustomerAddress {
-        id: row.text("id")?,
-        address_name: row.optional_text("address_name")?,
-        is_default_shipping: row.boolean("is_default_shipping")?,
-        is_default_billing: row.boolean("is_default_billing")?,
+        id,
+        address_name: row.optional_text("l_address_name")?,
+        is_default_shipping: row.boolean("l_is_default_shipping")?,
+        is_default_billing: row.boolean("l_is_default_billing")?,
         lines,
-        metadata: row.optional_json("metadata")?,
-        customer_id: CustomerId::from_stored(row.text("customer_id")?),
-        created_at: row.time("created_at")?,
-        updated_at: row.time("updated_at")?,
+        metadata: row.optional_json("l_metadata")?,
+        customer_id: CustomerId::from_stored(row.text("l_customer_id")?),
+        created_at: row.time("l_created_at")?,
+        updated_at: row.time("l_updated_at")?,
     })
 }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::error::DbError;
 use crate::models::api_key::is_publishable;
 use crate::models::customer::{Customer, customer_columns, customer_proofs};
+use crate::models::customer_address::{self, CustomerAddress, address_columns};
 use crate::row::Columns;
 use crate::stamp::Stamp;
 use crate::tx::{Tx, on};
@@ -23,60 +24,94 @@ pub struct Session {
     pub is_deletion_active: bool,
     /// When that deletion is due.
     pub deletion_scheduled_at: Option<Timestamp>,
-    /// Whether there is anything in `customer_address` to read besides.
-    pub has_addresses: bool,
+    /// The live addresses by id, 1000 at most; none where they were not asked for.
+    pub addresses: Vec<CustomerAddress>,
 }
 
 /// The columns that [`Session`] reads.
 macro_rules! session_columns {
     () => {
-        ", a.id as identity_id, a.app_metadata, d.id as deletion_id, d.deletion_scheduled_at, \
-         exists (select 1 from customer_address l where l.customer_id = c.id and l.deleted_at is null) as has_addresses"
+        concat!(
+            customer_columns!(),
+            ", a.id as identity_id, a.app_metadata, d.id as deletion_id, d.deletion_scheduled_at"
+        )
     };
 }
-/// What hangs on `customer c` and on the identity `$2`.
-macro_rules! session_joins {
+/// `customer c`, and what hangs on it and on the identity `$2`.
+macro_rules! session_tables {
     () => {
-        " left join auth_identity a on a.id = $2 and a.deleted_at is null \
-         left join account_deletion_request d on d.customer_id = c.id and d.status in ('pending', 'confirmed') \
-         and d.deleted_at is null"
+        concat!(
+            " from customer c ",
+            customer_proofs!(),
+            " left join auth_identity a on a.id = $2 and a.deleted_at is null \
+             left join account_deletion_request d on d.customer_id = c.id and d.status in ('pending', 'confirmed') \
+             and d.deleted_at is null"
+        )
+    };
+}
+/// The addresses of `customer c`, a row each.
+macro_rules! session_addresses {
+    () => {
+        " left join customer_address l on l.customer_id = c.id and l.deleted_at is null"
+    };
+}
+/// The key `$3` at the moment `$4`.
+macro_rules! session_key {
+    () => {
+        concat!(" left join api_key k on ", is_publishable!("$3", "$4"))
+    };
+}
+/// Which customer.
+macro_rules! is_customer {
+    () => {
+        " where c.id = $1 and c.deleted_at is null"
     };
 }
 
-const FIND: &str = concat!(
+const FIND: &str = concat!("select ", session_columns!(), session_tables!(), is_customer!());
+
+const FIND_WITH_ADDRESSES: &str = concat!(
     "select ",
-    customer_columns!(),
     session_columns!(),
-    " from customer c ",
-    customer_proofs!(),
-    session_joins!(),
-    " where c.id = $1 and c.deleted_at is null"
+    ", ",
+    address_columns!(),
+    session_tables!(),
+    session_addresses!(),
+    is_customer!(),
+    " limit 1000"
 );
 
-/// A live customer by id, with an identity by its id, whosever it is, and the active deletion request.
+/// A live customer by id, with an identity by its id, whosever it is, the active deletion request, and the addresses where they are
+/// asked for.
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn find(tx: &mut Tx, id: &CustomerId, identity: &AuthIdentityId) -> Result<Option<Session>, DbError> {
-    on!(tx, connection => sqlx::query(FIND)
-        .bind(id.as_str())
-        .bind(identity.as_str())
-        .fetch_optional(connection)
-        .await?
-        .map(|row| from_row(&row))
-        .transpose())
+pub async fn find(
+    tx: &mut Tx,
+    id: &CustomerId,
+    identity: &AuthIdentityId,
+    with_addresses: bool,
+) -> Result<Option<Session>, DbError> {
+    let sql = if with_addresses { FIND_WITH_ADDRESSES } else { FIND };
+    on!(tx, connection => from_rows(
+        &sqlx::query(sql).bind(id.as_str()).bind(identity.as_str()).fetch_all(connection).await?,
+        with_addresses,
+    ))
 }
 
-const FIND_WITH_KEY: &str = concat!(
+const FIND_WITH_KEY: &str =
+    concat!("select ", session_columns!(), ", k.id as key_id", session_tables!(), session_key!(), is_customer!());
+
+const FIND_WITH_KEY_AND_ADDRESSES: &str = concat!(
     "select ",
-    customer_columns!(),
     session_columns!(),
-    ", k.id as key_id from customer c ",
-    customer_proofs!(),
-    session_joins!(),
-    " left join api_key k on ",
-    is_publishable!("$3", "$4"),
-    " where c.id = $1 and c.deleted_at is null"
+    ", k.id as key_id, ",
+    address_columns!(),
+    session_tables!(),
+    session_key!(),
+    session_addresses!(),
+    is_customer!(),
+    " limit 1000"
 );
 
 /// The same, and whether a publishable key is in force. Without such a customer nothing is said of the key.
@@ -87,18 +122,31 @@ pub async fn find_with_key(
     tx: &mut Tx,
     id: &CustomerId,
     identity: &AuthIdentityId,
+    with_addresses: bool,
     key: &str,
     now: Timestamp,
 ) -> Result<Option<(Session, bool)>, DbError> {
-    on!(tx, connection => sqlx::query(FIND_WITH_KEY)
-        .bind(id.as_str())
-        .bind(identity.as_str())
-        .bind(key)
-        .bind(Stamp(now))
-        .fetch_optional(connection)
-        .await?
-        .map(|row| Ok((from_row(&row)?, row.optional_text("key_id")?.is_some())))
-        .transpose())
+    let sql = if with_addresses { FIND_WITH_KEY_AND_ADDRESSES } else { FIND_WITH_KEY };
+    on!(tx, connection => {
+        let query = sqlx::query(sql).bind(id.as_str()).bind(identity.as_str()).bind(key).bind(Stamp(now));
+        let rows = query.fetch_all(connection).await?;
+        let Some(session) = from_rows(&rows, with_addresses)? else { return Ok(None) };
+        let is_in_force = rows.first().map(|row| row.optional_text("key_id")).transpose()?.flatten().is_some();
+        Ok(Some((session, is_in_force)))
+    })
+}
+
+/// The rows of one customer, of which there are more than one for addresses alone; `None` without any.
+///
+/// # Errors
+/// When a column has another type.
+fn from_rows(rows: &[impl Columns], with_addresses: bool) -> Result<Option<Session>, DbError> {
+    let Some(first) = rows.first() else { return Ok(None) };
+    let mut session = from_row(first)?;
+    if with_addresses {
+        session.addresses = customer_address::from_rows(rows)?;
+    }
+    Ok(Some(session))
 }
 
 /// A customer with the columns joined to it; a null id means that there is no such row.
@@ -115,6 +163,6 @@ fn from_row(row: &impl Columns) -> Result<Session, DbError> {
         app_metadata,
         is_deletion_active: row.optional_text("deletion_id")?.is_some(),
         deletion_scheduled_at: row.optional_time("deletion_scheduled_at")?,
-        has_addresses: row.boolean("has_addresses")?,
+        addresses: Vec::new(),
     })
 }

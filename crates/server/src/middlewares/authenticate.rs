@@ -59,7 +59,7 @@ pub async fn authorize(call: &Call, namespace: Namespace, gate: Gate) -> Result<
 /// # Errors
 /// What the database says when it cannot be asked.
 pub async fn live_customer(state: &ServerState, claims: &AuthClaims) -> Result<LiveCustomer, Error> {
-    state.http.access.live_customer(claims).await
+    state.http.access.live_customer(claims, false).await
 }
 
 /// Whether the administrator of these claims may act now.
@@ -153,7 +153,8 @@ async fn check_live(
     auth: AuthContext,
 ) -> Result<Option<AuthContext>, Error> {
     refuse_outstanding_factor(&auth.claims)?;
-    match key.live_customer(&auth.claims).await? {
+    let with_addresses = call.route.is_some_and(|route| route.shows_addresses);
+    match key.live_customer(&auth.claims, with_addresses).await? {
         LiveCustomer::Live(session) => Ok(Some(AuthContext { session: Some(session), ..auth })),
         LiveCustomer::Gone => Ok(None),
         LiveCustomer::DeletionPending(session) if call.route.is_some_and(|route| route.during_deletion) => {

@@ -52,9 +52,9 @@ impl<'a> PublishableKey<'a> {
     ///
     /// # Errors
     /// As [`PublishableKey::check`].
-    pub async fn live_customer(&mut self, claims: &AuthClaims) -> Result<LiveCustomer, Error> {
-        let Some(token) = self.token.take() else { return self.access.live_customer(claims).await };
-        let found = self.access.live_customer_with_key(claims, token).await?;
+    pub async fn live_customer(&mut self, claims: &AuthClaims, with_addresses: bool) -> Result<LiveCustomer, Error> {
+        let Some(token) = self.token.take() else { return self.access.live_customer(claims, with_addresses).await };
+        let found = self.access.live_customer_with_key(claims, with_addresses, token).await?;
         found.ok_or_else(|| Error::not_allowed(REFUSED))
     }
 }

@@ -24,13 +24,14 @@ pub const CUSTOMER: &str = "customer";
 /// What Medusa calls an administrator.
 pub const USER: &str = "user";
 
-/// The customer of a token, if the token counts: an account that lives, and not issued before `cr_not_before`.
+/// The customer of a token, if the token counts: an account that lives, and not issued before `cr_not_before`. The addresses come in
+/// the same statement, where they are asked for.
 ///
 /// # Errors
 /// The guard's 401 when it does not; or when the statement fails.
-pub async fn live_customer(tx: &mut Tx, claims: &AuthClaims) -> Result<Session, Error> {
+pub async fn live_customer(tx: &mut Tx, claims: &AuthClaims, with_addresses: bool) -> Result<Session, Error> {
     let (id, identity) = named(claims).ok_or_else(Error::unauthenticated)?;
-    let session = customer_session::find(tx, &id, &identity).await?;
+    let session = customer_session::find(tx, &id, &identity, with_addresses).await?;
     let session = counting(tx, claims, session).await?;
     session.ok_or_else(Error::unauthenticated)
 }
@@ -43,11 +44,12 @@ pub async fn live_customer(tx: &mut Tx, claims: &AuthClaims) -> Result<Session, 
 pub async fn live_customer_with_key(
     tx: &mut Tx,
     claims: &AuthClaims,
+    with_addresses: bool,
     key: &str,
     now: Timestamp,
 ) -> Result<(bool, Option<Session>), Error> {
     let found = match named(claims) {
-        Some((id, identity)) => customer_session::find_with_key(tx, &id, &identity, key, now).await?,
+        Some((id, identity)) => customer_session::find_with_key(tx, &id, &identity, with_addresses, key, now).await?,
         None => None,
     };
     match found {

@@ -107,7 +107,7 @@ impl<'a> World<'a> {
     pub(super) async fn let_in(&self, person: usize) -> Option<(AuthClaims, CustomerId)> {
         let claims = self.people[person].login.clone()?;
         let mut tx = self.shop.app.db.read().await.unwrap();
-        let found = session::live_customer(&mut tx, &claims).await.ok()?;
+        let found = session::live_customer(&mut tx, &claims, false).await.ok()?;
         (!found.is_deletion_active).then_some((claims, found.customer.id))
     }
 

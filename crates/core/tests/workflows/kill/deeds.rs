@@ -237,7 +237,7 @@ impl Deed {
                 let mut tx = app.db.read().await?;
                 let found = customer::find(&mut tx, &customer_id(id)).await?.ok_or_else(Error::unauthenticated)?;
                 drop(tx);
-                Ok(Value::Object(retrieve_customer::run(app, &found, true).await?.body()))
+                Ok(Value::Object(retrieve_customer::run(app, &found, &[]).await?.body()))
             }
             Self::VerifyEmail { id } => Ok(json!(verify_email::run(app, &customer_id(id)).await?.email_verified)),
             Self::VerifyPhone { id } => Ok(json!(verify_phone::run(app, &customer_id(id)).await?.phone_verified)),

@@ -6,7 +6,7 @@ use cr_db::models::contact_claim::{self, Claimed, ContactClaims};
 use cr_db::models::cr_proof::{self, Proof};
 use cr_db::models::customer::{self, NewCustomer};
 use cr_db::models::customer_address;
-use cr_db::models::customer_session;
+use cr_db::models::customer_session::{self, Session};
 use cr_db::{Database, DatabaseKind, DbError};
 use cr_testkit::TestDatabase;
 use serde_json::json;
@@ -67,21 +67,25 @@ cr_testkit::both! {
                     insert into auth_identity (id) values ('authid_2')"#).await;
         let mut tx = begin(&database).await;
         let id = customer_id("cus_1");
-        let with = customer_session::find(&mut tx, &id, &identity_id("authid_1")).await.unwrap().unwrap();
+        let with = customer_session::find(&mut tx, &id, &identity_id("authid_1"), false).await.unwrap().unwrap();
         assert_eq!(with.app_metadata, Some(Some(json!({"customer_id": "cus_1", "cr_not_before": 7}))));
         assert_eq!((with.is_deletion_active, with.deletion_scheduled_at), (false, None));
-        let null = customer_session::find(&mut tx, &id, &identity_id("authid_2")).await.unwrap().unwrap();
+        let null = customer_session::find(&mut tx, &id, &identity_id("authid_2"), false).await.unwrap().unwrap();
         assert_eq!(null.app_metadata, Some(None));
-        let gone = customer_session::find(&mut tx, &id, &identity_id("authid_3")).await.unwrap().unwrap();
+        let gone = customer_session::find(&mut tx, &id, &identity_id("authid_3"), false).await.unwrap().unwrap();
         assert_eq!(gone.app_metadata, None);
         drop(tx);
         test.sql("insert into account_deletion_request (id, customer_id, status, deletion_scheduled_at)
                   values ('adr_1', 'cus_1', 'confirmed', '2026-02-01T00:00:00.000Z')").await;
         let mut tx = begin(&database).await;
-        let leaving = customer_session::find(&mut tx, &id, &identity_id("authid_1")).await.unwrap().unwrap();
+        let leaving = customer_session::find(&mut tx, &id, &identity_id("authid_1"), false).await.unwrap().unwrap();
         assert!(leaving.is_deletion_active);
         assert_eq!(leaving.deletion_scheduled_at, Some("2026-02-01T00:00:00Z".parse().unwrap()));
-        assert_eq!(customer_session::find(&mut tx, &customer_id("cus_gone"), &identity_id("authid_1")).await.unwrap(), None);
+        let gone = customer_id("cus_gone");
+        for with_addresses in [false, true] {
+            let found = customer_session::find(&mut tx, &gone, &identity_id("authid_1"), with_addresses).await;
+            assert_eq!(found.unwrap(), None);
+        }
     }
 
     /// A key that is another kind's, revoked or deleted is none; one that will be revoked later is one until then.
@@ -96,17 +100,22 @@ cr_testkit::both! {
                   ('apk_5', 'sk_good', '', '', '', 'secret', '', null, null)").await;
         let mut tx = begin(&database).await;
         let (id, identity) = (customer_id("cus_1"), identity_id("authid_1"));
-        let alone = customer_session::find(&mut tx, &id, &identity).await.unwrap().unwrap();
+        let alone = customer_session::find(&mut tx, &id, &identity, false).await.unwrap().unwrap();
         for (key, is_good) in
             [("pk_good", true), ("pk_later", true), ("pk_over", false), ("pk_gone", false), ("sk_good", false), ("", false)]
         {
-            let found = customer_session::find_with_key(&mut tx, &id, &identity, key, now()).await.unwrap();
-            assert_eq!(found, Some((alone.clone(), is_good)), "{key}");
+            for with_addresses in [false, true] {
+                let found = customer_session::find_with_key(&mut tx, &id, &identity, with_addresses, key, now());
+                assert_eq!(found.await.unwrap(), Some((alone.clone(), is_good)), "{key}");
+            }
             let by_itself = api_key::find_publishable(&mut tx, key, now()).await.unwrap();
             assert_eq!(by_itself.is_some(), is_good, "{key}");
         }
-        let nobody = customer_session::find_with_key(&mut tx, &customer_id("cus_gone"), &identity, "pk_good", now()).await;
-        assert_eq!(nobody.unwrap(), None);
+        let gone = customer_id("cus_gone");
+        for with_addresses in [false, true] {
+            let nobody = customer_session::find_with_key(&mut tx, &gone, &identity, with_addresses, "pk_good", now());
+            assert_eq!(nobody.await.unwrap(), None);
+        }
     }
 
     async fn accounts_are_listed_by_contact_without_guests_and_deleted_ones(test: TestDatabase) {
@@ -270,6 +279,7 @@ cr_testkit::both! {
                     values ('cuaddr_2', 'cus_1', 'Ulm', true, '{"x": 1}', '2026-01-02T00:00:00.000Z', '2026-01-02T00:00:00.000Z');
                     insert into customer_address (id, customer_id, company) values ('cuaddr_1', 'cus_1', 'Shöp');
                     insert into customer_address (id, customer_id, deleted_at) values ('cuaddr_0', 'cus_1', '2026-01-02T00:00:00.000Z');
+                    insert into customer (id, has_account) values ('cus_2', true);
                     insert into customer_address (id, customer_id) values ('cuaddr_3', 'cus_guest')"#).await;
         let mut tx = begin(&database).await;
         let found = customer_address::list(&mut tx, &customer_id("cus_1")).await.unwrap();
@@ -279,6 +289,29 @@ cr_testkit::both! {
         assert_eq!((second.is_default_billing, second.is_default_shipping), (true, false));
         assert_eq!(second.metadata, Some(json!({"x": 1})));
         assert_eq!(second.created_at, "2026-01-02T00:00:00Z".parse().unwrap());
+        // The same with the customer's own columns beside them, with and without a key; and nobody's for those who have none.
+        for (id, addresses) in [("cus_1", found.as_slice()), ("cus_2", &[])] {
+            let (id, identity) = (customer_id(id), identity_id("authid_1"));
+            let without = customer_session::find(&mut tx, &id, &identity, false).await.unwrap().unwrap();
+            assert_eq!(without.addresses, []);
+            let expected = Session { addresses: addresses.to_vec(), ..without };
+            let with = customer_session::find(&mut tx, &id, &identity, true).await.unwrap();
+            assert_eq!(with.as_ref(), Some(&expected));
+            let keyed = customer_session::find_with_key(&mut tx, &id, &identity, true, "pk_none", now()).await.unwrap();
+            assert_eq!(keyed, Some((expected, false)));
+        }
+    }
+
+    /// Nobody has so many; who makes them all the same must not make the server hold more.
+    async fn a_thousand_addresses_are_enough(test: TestDatabase) {
+        let database = open(&test, CUSTOMERS).await;
+        let values = (0..1_100).map(|number| format!("('cuaddr_{number:04}', 'cus_1')")).collect::<Vec<_>>().join(", ");
+        test.sql(&format!("insert into customer_address (id, customer_id) values {values}")).await;
+        let mut tx = begin(&database).await;
+        let (id, identity) = (customer_id("cus_1"), identity_id("authid_1"));
+        assert_eq!(customer_address::list(&mut tx, &id).await.unwrap().len(), 1_000);
+        let session = customer_session::find(&mut tx, &id, &identity, true).await.unwrap().unwrap();
+        assert_eq!((session.customer.id.as_str(), session.addresses.len()), ("cus_1", 1_000));
     }
 
     async fn a_channel_has_one_proof_and_a_value_may_have_several(test: TestDatabase) {

@@ -87,7 +87,7 @@ impl Access for Known {
         Box::pin(async move { Ok((token == "sk_good").then(|| "apk_1".to_owned())) })
     }
 
-    fn live_customer<'a>(&'a self, claims: &'a AuthClaims) -> Answer<'a, LiveCustomer> {
+    fn live_customer<'a>(&'a self, claims: &'a AuthClaims, _: bool) -> Answer<'a, LiveCustomer> {
         Box::pin(async move {
             Ok(match claims.actor_id.as_str() {
                 "cus_gone" => LiveCustomer::Gone,
@@ -100,10 +100,15 @@ impl Access for Known {
     fn live_customer_with_key<'a>(
         &'a self,
         claims: &'a AuthClaims,
+        with_addresses: bool,
         token: &'a str,
     ) -> Answer<'a, Option<LiveCustomer>> {
         Box::pin(async move {
-            if self.publishable_key(token).await? { self.live_customer(claims).await.map(Some) } else { Ok(None) }
+            if self.publishable_key(token).await? {
+                self.live_customer(claims, with_addresses).await.map(Some)
+            } else {
+                Ok(None)
+            }
         })
     }
 
@@ -143,7 +148,7 @@ fn session(id: &str) -> Box<Session> {
         app_metadata: None,
         is_deletion_active: false,
         deletion_scheduled_at: None,
-        has_addresses: false,
+        addresses: Vec::new(),
     })
 }
 

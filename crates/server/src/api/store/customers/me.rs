@@ -33,8 +33,7 @@ pub async fn get(call: Call) -> Result<Reply, Error> {
     }
     projection.refuse_upstream()?;
     let session = call.session()?;
-    let with_addresses = session.has_addresses && projection.needs_addresses();
-    let retrieved = retrieve_customer::run(call.app(), &session.customer, with_addresses).await?;
+    let retrieved = retrieve_customer::run(call.app(), &session.customer, &session.addresses).await?;
     Reply::json(&CustomerBody { customer: projection.show(&retrieved), verifications: None })
 }
 
