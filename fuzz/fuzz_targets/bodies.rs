@@ -112,7 +112,7 @@ fn caller(state: &ServerState) -> AuthContext {
         app_metadata: None,
         is_deletion_active: false,
         deletion_scheduled_at: None,
-        has_addresses: false,
+        addresses: Vec::new(),
     };
     AuthContext { claims, from_session: false, session: Some(Box::new(session)) }
 }

@@ -21,6 +21,11 @@ const SQLITE_BUSY: Duration = Duration::from_secs(5);
 /// shop takes none of it. SQLite's own 2 MiB do not hold the inner pages of a million customers' indexes: to find one of them took
 /// six times as long as one of a thousand, with this three times.
 const SQLITE_CACHE: &str = "-32768";
+/// Bytes at the beginning of a SQLite file that a connection reads where the system has them, and does not copy page by page: the most
+/// that SQLite takes. Among a million customers a request that reads took 1.3 to 1.4 times as long as among a thousand, with this 1.1
+/// times. A disk that fails under such a read ends the process (SIGBUS) where a copy would have failed; in the index of the log, which
+/// SQLite maps in any case, it did so before, and nothing that was answered is lost by it.
+const SQLITE_MAPPED: &str = "2147418112";
 /// PostgreSQL ends a statement, and a transaction left open, after these many milliseconds.
 const POSTGRES_OPTIONS: [(&str, &str); 2] =
     [("statement_timeout", "5000"), ("idle_in_transaction_session_timeout", "10000")];
@@ -100,7 +105,8 @@ impl Database {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(SQLITE_BUSY)
-            .pragma("cache_size", SQLITE_CACHE);
+            .pragma("cache_size", SQLITE_CACHE)
+            .pragma("mmap_size", SQLITE_MAPPED);
         // A test counts statements by sqlx's own lines, which name no value.
         let options = if cfg!(feature = "statement-log") { options } else { options.disable_statement_logging() };
         // What the savepoints of many could take back is kept in memory, not in a file beside the database.
@@ -231,6 +237,35 @@ impl Database {
                 if tokio::time::timeout(PATIENCE, places.pool().close()).await.is_err() {
                     tracing::warn!("The database took no leave; its connections are cut");
                 }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tx::Handle;
+
+    /// SQLite cuts what it is asked for to what it was built with, and says nothing.
+    #[tokio::test]
+    async fn sqlite_does_what_it_was_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = DatabaseSettings {
+            url: format!("sqlite://{}?mode=rwc", folder.path().join("shop.db").display()),
+            schema: String::new(),
+            min_connections: 0,
+            max_connections: 2,
+            place_timeout: Duration::from_secs(5),
+        };
+        let database = Database::connect(&settings).await.unwrap();
+        for mut tx in [database.read().await.unwrap(), database.begin().await.unwrap()] {
+            let Handle::Sqlite(connection) = tx.handle() else { panic!("this is no SQLite") };
+            for (pragma, expected) in [("mmap_size", SQLITE_MAPPED), ("cache_size", SQLITE_CACHE), ("synchronous", "2")]
+            {
+                let sql = sqlx::AssertSqlSafe(format!("pragma {pragma}"));
+                let value: i64 = sqlx::query_scalar(sql).fetch_one(&mut *connection).await.unwrap();
+                assert_eq!(value.to_string(), expected, "{pragma}");
             }
         }
     }

@@ -115,7 +115,7 @@ impl Hasher {
         0
     }
 
-    /// Overwrites all of its memory with zeros and keeps it. Some 4 ms for 32 MiB.
+    /// Overwrites all of its memory with zeros and keeps it. Some 1.3 ms for 32 MiB (Zen 4).
     pub fn wipe(&mut self) {
         #[cfg(target_arch = "x86_64")]
         if let Some(engine) = &mut self.engine {

@@ -10,7 +10,7 @@
 //! |---|---|---|---|
 //! | `Avx512` | x86-64 with AVX-512F and AVX-512VL | 4, in two vectors | about 4.1 times |
 //! | `Avx2` | x86-64 with AVX2 | 4, in two vectors | about 3.7 times |
-//! | `Sse2` | x86-64 | 1 | about 1.4 times, since its memory is reused |
+//! | `Sse2` | x86-64 | 1 | about 1.4 times, since its memory is reused, and asked for early |
 //! | `Portable` | nothing | 1 | it *is* that crate |
 //!
 //! What the processor can do is asked at run time; no build flag is needed. But give the crate one unit of code
@@ -59,7 +59,7 @@
 //! - After each call: the blocks before and after mixing, and the vectors between (a few KiB). PBKDF2's own state is wiped by
 //!   the crates that compute it.
 //! - The large tables by [`Hasher::wipe`], [`Hasher::release`] and when the hasher is dropped. After every call it would cost
-//!   some 4 ms for each 32 MiB, five in a hundred of all hashing, for memory that the next call overwrites.
+//!   1.3 ms for each 32 MiB, eight in a hundred of all hashing, for memory that the next call overwrites.
 //! - What cannot be wiped: registers, and what the compiler keeps of them on the stack. And `Portable` is another crate, which
 //!   frees its memory as it is.
 

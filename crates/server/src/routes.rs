@@ -145,7 +145,7 @@ impl Route {
         self
     }
 
-    /// The same row, whose answer has the customer's addresses.
+    /// The same row, whose answer shows the customer as the gate found it, with the addresses.
     #[must_use]
     pub const fn shows_addresses(mut self) -> Self {
         self.shows_addresses = true;

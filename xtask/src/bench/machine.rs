@@ -33,7 +33,7 @@ impl Machine {
             model: value(processor, "model name").unwrap_or("an unknown processor").to_owned(),
             cores,
             has_avx2: has("avx2"),
-            has_avx512: has("avx512f"),
+            has_avx512: has("avx512f") && has("avx512vl"),
             memory_gib: kib.unwrap_or(0) / (1024 * 1024),
         }
     }

@@ -6,7 +6,7 @@ use cr_core::jobs::process_account_deletions::{self, Report};
 use cr_core::modules::account_deletion_request::service::AccountDeletionRequestService;
 use cr_core::options::{ContactType, Erasure};
 use cr_core::workflows::{cancel_account_deletion, login, register};
-use cr_testkit::TestDatabase;
+use cr_testkit::{TestDatabase, newer_medusa};
 use cr_types::ids::CustomerId;
 use cr_types::timestamp::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -146,13 +146,18 @@ cr_testkit::both! {
 
     /// An administrator who was a customer, too, goes on logging in as one.
     async fn a_shared_identity_keeps_its_other_actor(database: TestDatabase) {
+        database.sql(&newer_medusa::auth_verification(&database)).await;
         let shop = open(database).await;
         let id = leaving(&shop, "ann@shop.test", "+15551234567").await;
         shop.database.sql(&format!(
             "update auth_identity set app_metadata = '{{\"customer_id\": \"{id}\", \"user_id\": \"user_1\"}}'"
         )).await;
+        let verified = "auth_verification where entity_id = '+15551234567'";
+        shop.database.sql("update auth_verification set deleted_at = updated_at where entity_type = 'phone'").await;
+        assert_eq!(shop.count(verified).await, 2, "one of them soft-deleted");
         shop.clock.advance_seconds(DAYS);
         assert_eq!(processed(&shop).await, (1, 0));
+        assert_eq!(shop.count(verified).await, 0);
         let output = login::run(&shop.app, login::Input { actor_type: "user".to_owned(), ..credentials(ContactType::Email, "ann@shop.test") }).await;
         assert_eq!(shop.read(&output.unwrap().token).actor_id, "user_1");
         assert_eq!(shop.count("provider_identity where provider = 'phonepass'").await, 0);

@@ -57,6 +57,15 @@ macro_rules! address_columns {
          l.metadata as l_metadata, l.customer_id as l_customer_id, l.created_at as l_created_at, l.updated_at as l_updated_at"
     };
 }
+/// Nothing in the place of these, beside a customer.
+macro_rules! no_address {
+    () => {
+        "null as l_id, null as l_address_name, null as l_is_default_shipping, null as l_is_default_billing, null as l_company, \
+         null as l_first_name, null as l_last_name, null as l_address_1, null as l_address_2, null as l_city, \
+         null as l_country_code, null as l_province, null as l_postal_code, null as l_phone, null as l_metadata, \
+         null as l_customer_id, null as l_created_at, null as l_updated_at"
+    };
+}
 /// The columns of [`LINES`] among them.
 const LINE_COLUMNS: [&str; 10] = [
     "l_company",
@@ -71,7 +80,7 @@ const LINE_COLUMNS: [&str; 10] = [
     "l_phone",
 ];
 
-pub(crate) use address_columns;
+pub(crate) use {address_columns, no_address};
 
 const LIST: &str = concat!(
     "select ",
@@ -79,7 +88,7 @@ const LIST: &str = concat!(
     " from customer_address l where l.customer_id = $1 and l.deleted_at is null limit 1000"
 );
 
-/// The live addresses of a customer by id, 1000 at most.
+/// The live addresses of a customer in the order of their ids, 1000 at most.
 ///
 /// # Errors
 /// When the statement fails.
@@ -87,7 +96,7 @@ pub async fn list(tx: &mut Tx, customer: &CustomerId) -> Result<Vec<CustomerAddr
     on!(tx, connection => from_rows(&sqlx::query(LIST).bind(customer.as_str()).fetch_all(connection).await?))
 }
 
-/// What [`address_columns`] brought, by id; a row whose address is null has none.
+/// What [`address_columns`] brought, in the order of the ids; a row whose address is null has none.
 ///
 /// # Errors
 /// When a column has another type.

@@ -1,5 +1,5 @@
 //! What must be known of who acts as a customer, in one row: the customer, the identity behind it, the wish to leave, and where the
-//! shop asks for one, the publishable key.
+//! shop asks for one, the publishable key. Addresses, where they are asked for, are rows below it.
 
 use cr_types::ids::{AuthIdentityId, CustomerId};
 use cr_types::timestamp::Timestamp;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::error::DbError;
 use crate::models::api_key::is_publishable;
 use crate::models::customer::{Customer, customer_columns, customer_proofs};
-use crate::models::customer_address::{self, CustomerAddress, address_columns};
+use crate::models::customer_address::{self, CustomerAddress, address_columns, no_address};
 use crate::row::Columns;
 use crate::stamp::Stamp;
 use crate::tx::{Tx, on};
@@ -24,7 +24,7 @@ pub struct Session {
     pub is_deletion_active: bool,
     /// When that deletion is due.
     pub deletion_scheduled_at: Option<Timestamp>,
-    /// The live addresses by id, 1000 at most; none where they were not asked for.
+    /// The live addresses in the order of their ids, 1000 at most; none where they were not asked for.
     pub addresses: Vec<CustomerAddress>,
 }
 
@@ -49,12 +49,6 @@ macro_rules! session_tables {
         )
     };
 }
-/// The addresses of `customer c`, a row each.
-macro_rules! session_addresses {
-    () => {
-        " left join customer_address l on l.customer_id = c.id and l.deleted_at is null"
-    };
-}
 /// The key `$3` at the moment `$4`.
 macro_rules! session_key {
     () => {
@@ -68,17 +62,33 @@ macro_rules! is_customer {
     };
 }
 
+/// Nothing in the place of [`session_columns`], above an address.
+macro_rules! no_session {
+    () => {
+        "null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null"
+    };
+}
+/// The live addresses of the customer, a row each. Joined to the customer, each would bring the customer's metadata along.
+macro_rules! session_addresses {
+    () => {
+        " from customer_address l where l.customer_id = $1 and l.deleted_at is null limit 1001"
+    };
+}
+
 const FIND: &str = concat!("select ", session_columns!(), session_tables!(), is_customer!());
 
 const FIND_WITH_ADDRESSES: &str = concat!(
     "select ",
     session_columns!(),
     ", ",
-    address_columns!(),
+    no_address!(),
     session_tables!(),
-    session_addresses!(),
     is_customer!(),
-    " limit 1000"
+    " union all select ",
+    no_session!(),
+    ", ",
+    address_columns!(),
+    session_addresses!()
 );
 
 /// A live customer by id, with an identity by its id, whosever it is, the active deletion request, and the addresses where they are
@@ -93,10 +103,10 @@ pub async fn find(
     with_addresses: bool,
 ) -> Result<Option<Session>, DbError> {
     let sql = if with_addresses { FIND_WITH_ADDRESSES } else { FIND };
-    on!(tx, connection => from_rows(
-        &sqlx::query(sql).bind(id.as_str()).bind(identity.as_str()).fetch_all(connection).await?,
-        with_addresses,
-    ))
+    on!(tx, connection => {
+        let rows = sqlx::query(sql).bind(id.as_str()).bind(identity.as_str()).fetch_all(connection).await?;
+        Ok(from_rows(&rows, with_addresses)?.map(|(session, _)| session))
+    })
 }
 
 const FIND_WITH_KEY: &str =
@@ -106,12 +116,15 @@ const FIND_WITH_KEY_AND_ADDRESSES: &str = concat!(
     "select ",
     session_columns!(),
     ", k.id as key_id, ",
-    address_columns!(),
+    no_address!(),
     session_tables!(),
     session_key!(),
-    session_addresses!(),
     is_customer!(),
-    " limit 1000"
+    " union all select ",
+    no_session!(),
+    ", null, ",
+    address_columns!(),
+    session_addresses!()
 );
 
 /// The same, and whether a publishable key is in force. Without such a customer nothing is said of the key.
@@ -130,23 +143,27 @@ pub async fn find_with_key(
     on!(tx, connection => {
         let query = sqlx::query(sql).bind(id.as_str()).bind(identity.as_str()).bind(key).bind(Stamp(now));
         let rows = query.fetch_all(connection).await?;
-        let Some(session) = from_rows(&rows, with_addresses)? else { return Ok(None) };
-        let is_in_force = rows.first().map(|row| row.optional_text("key_id")).transpose()?.flatten().is_some();
-        Ok(Some((session, is_in_force)))
+        let Some((session, row)) = from_rows(&rows, with_addresses)? else { return Ok(None) };
+        Ok(Some((session, row.optional_text("key_id")?.is_some())))
     })
 }
 
-/// The rows of one customer, of which there are more than one for addresses alone; `None` without any.
+/// The customer and the row that has it; `None` without one, whatever addresses are left.
 ///
 /// # Errors
 /// When a column has another type.
-fn from_rows(rows: &[impl Columns], with_addresses: bool) -> Result<Option<Session>, DbError> {
-    let Some(first) = rows.first() else { return Ok(None) };
-    let mut session = from_row(first)?;
-    if with_addresses {
-        session.addresses = customer_address::from_rows(rows)?;
+fn from_rows<R: Columns>(rows: &[R], with_addresses: bool) -> Result<Option<(Session, &R)>, DbError> {
+    for row in rows {
+        if row.optional_text("id")?.is_none() {
+            continue;
+        }
+        let mut session = from_row(row)?;
+        if with_addresses {
+            session.addresses = customer_address::from_rows(rows)?;
+        }
+        return Ok(Some((session, row)));
     }
-    Ok(Some(session))
+    Ok(None)
 }
 
 /// A customer with the columns joined to it; a null id means that there is no such row.

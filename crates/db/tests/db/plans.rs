@@ -27,7 +27,11 @@ const NOT_ASKED: [(&str, &str); 8] = [
 ];
 
 /// Statements that may go through a table, and why.
-const MAY_SCAN: [(&str, &str); 8] = [
+const MAY_SCAN: [(&str, &str); 9] = [
+    (
+        "auth_verification::DELETE_OF_IDENTITY",
+        "of an erased customer's identity that an administrator shares: Medusa's indexes leave out what was soft-deleted",
+    ),
     ("cr_outbox::CLAIM_EVENTS_SQLITE", "only what it has just found to be due"),
     ("cr_outbox::CLAIM_MESSAGES_SQLITE", "only what it has just found to be due"),
     ("cr_outbox::PRUNE", "once an hour, by the worker"),
@@ -71,6 +75,15 @@ async fn make_tables_of_medusa(test: &TestDatabase) {
     test.sql(&newer_medusa::auth_verification(test)).await;
     test.sql(newer_medusa::AUTH_MFA_FACTOR).await;
     test.sql(newer_medusa::CUSTOMER_GROUP_CUSTOMER).await;
+    // Where there are identities and customers, there are rows of these, too.
+    test.sql(
+        "insert into auth_verification select 'v' || id, id, id, 'email', 'code', now(), now(), null, null, now(), now() \
+         from auth_identity; \
+         insert into auth_mfa_factor select 'f' || id, id, 'totp', 'enabled', null, null, now(), now() from auth_identity; \
+         insert into customer_group_customer select 'g' || id, id, 'group', null, now(), now() from customer; \
+         analyze auth_verification, auth_mfa_factor, customer_group_customer",
+    )
+    .await;
 }
 
 /// The plan of a statement, a line a step.
@@ -146,7 +159,8 @@ cr_testkit::both! {
             }
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-        let mut expected: Vec<&str> = MAY_SCAN.iter().map(|(name, _)| *name).filter(|name| !name.ends_with(other)).collect();
+        let is_asked = |name: &&str| !name.ends_with(other) && !missing.iter().any(|model| name.starts_with(model));
+        let mut expected: Vec<&str> = MAY_SCAN.iter().map(|(name, _)| *name).filter(is_asked).collect();
         if !is_postgres {
             expected.extend(MAY_SCAN_LIVE.map(|(name, _)| name));
         }
@@ -180,7 +194,8 @@ cr_testkit::both! {
 }
 
 /// Statements that PostgreSQL may run through a large table of a filled shop, or through a whole index of one, and why.
-const MAY_SCAN_FILLED: [(&str, &str); 16] = [
+const MAY_SCAN_FILLED: [(&str, &str); 17] = [
+    ("auth_verification::DELETE_OF_IDENTITY", "of an erased customer's identity that an administrator shares"),
     (
         "account_deletion_request::NEWEST_POSTGRES",
         "a page of the admin's list in its order; of one status it may lie far down",

@@ -30,8 +30,6 @@ pub async fn run(cx: &mut Ctx, id: &CustomerId) -> Result<(), Error> {
     cx.step("delete-auth-identities")?;
     // Customer, then identities: the order of everybody who holds both.
     customer::lock(&mut cx.tx, id).await?;
-    // An identity that another actor shares stays, and must not tell of the customer's phone.
-    verification::agree(cx, id, ContactType::Phone, None).await?;
     for identity in auth_identity::list_of_customer(&mut cx.tx, id).await? {
         delete_identity(cx, &identity.id).await?;
     }
@@ -65,7 +63,8 @@ pub async fn run(cx: &mut Ctx, id: &CustomerId) -> Result<(), Error> {
     Ok(())
 }
 
-/// Deletes an identity with its credentials. One that another actor shares loses the customer and the customer's phone alone.
+/// Deletes an identity with its credentials, and by Medusa's foreign key with its verifications. One that another actor shares stays,
+/// and loses the customer and whatever tells of the customer's phone.
 async fn delete_identity(cx: &mut Ctx, id: &AuthIdentityId) -> Result<(), Error> {
     // Medusa may have made an administrator of it since it was listed.
     let Some(mut identity) = auth_identity::lock(&mut cx.tx, id).await? else { return Ok(()) };
@@ -73,6 +72,7 @@ async fn delete_identity(cx: &mut Ctx, id: &AuthIdentityId) -> Result<(), Error>
         return Ok(auth_identity::delete(&mut cx.tx, &identity.id).await?);
     }
     cr_reset_token::delete(&mut cx.tx, &identity.id).await?;
+    verification::erase(cx, &identity.id, ContactType::Phone).await?;
     identity.app_metadata.shift_remove("customer_id");
     auth_identity::update_app_metadata(&mut cx.tx, &identity, cx.now).await?;
     for credential in provider_identity::list_of_identity(&mut cx.tx, &identity.id).await? {

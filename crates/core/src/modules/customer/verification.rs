@@ -4,7 +4,7 @@
 use cr_db::models::auth_verification::{self, NewVerification};
 use cr_db::models::customer::Customer;
 use cr_db::models::provider_identity;
-use cr_types::ids::{CustomerId, generate};
+use cr_types::ids::{AuthIdentityId, CustomerId, generate};
 
 use crate::ctx::Ctx;
 use crate::error::Error;
@@ -81,6 +81,19 @@ pub async fn agree(
                 code_provider: CODE_PROVIDER,
             };
             auth_verification::confirm(&mut cx.tx, new, cx.now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Leaves nothing in Medusa's rows of a kind of contact of one identity.
+///
+/// # Errors
+/// When a statement fails.
+pub async fn erase(cx: &mut Ctx, identity: &AuthIdentityId, contact: ContactType) -> Result<(), Error> {
+    if cx.medusa_tables.verifications {
+        for entity_type in entity_types(contact) {
+            auth_verification::delete_of_identity(&mut cx.tx, identity, entity_type).await?;
         }
     }
     Ok(())

@@ -83,11 +83,16 @@ cr_testkit::both! {
             row("3 phone", "1", "+15551234567", "phone_number", true, false),
             row("4 waiting", "1", "new@shop.test", "email", false, false),
             row("5 other", "3", "old@shop.test", "email", true, false),
+            row("6 deleted", "1", "old@shop.test", "email", true, true),
         ];
         let database = open(&test, &fixtures.concat()).await;
         let mut tx = begin(&database).await;
         auth_verification::forget_but(&mut tx, &customer_id("cus_1"), "email", "ann@shop.test").await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(ids(&test, "deleted_at is null").await, ["2 kept", "3 phone", "4 waiting", "5 other"]);
+        let mut tx = begin(&database).await;
+        auth_verification::delete_of_identity(&mut tx, &identity_id("authid_1"), "email").await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(ids(&test, "true").await, ["2 kept", "3 phone", "5 other"]);
     }
 }
