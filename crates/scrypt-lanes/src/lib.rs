@@ -8,14 +8,12 @@
 //!
 //! | [`Backend`] | needs | side by side | hashes a second against the crate [`scrypt`] |
 //! |---|---|---|---|
-//! | `Avx512` | x86-64 with AVX-512F and AVX-512VL | 4, in two vectors | about 4.1 times |
-//! | `Avx2` | x86-64 with AVX2 | 4, in two vectors | about 3.7 times |
+//! | `Avx512` | x86-64 with AVX-512F and AVX-512VL | 4, in two vectors | about 3.9 times |
+//! | `Avx2` | x86-64 with AVX2 | 4, in two vectors | about 3.6 times |
 //! | `Sse2` | x86-64 | 1 | about 1.4 times, since its memory is reused, and asked for early |
 //! | `Portable` | nothing | 1 | it *is* that crate |
 //!
-//! What the processor can do is asked at run time; no build flag is needed. But give the crate one unit of code
-//! (`[profile.release.package.scrypt-lanes] codegen-units = 1`) or link-time optimisation: in several units without, four passwords take
-//! up to twice as long. The README has the figures and where they are from.
+//! What the processor can do is asked at run time; no build flag is needed. The README has the figures and where they are from.
 //!
 //! ```
 //! use scrypt_lanes::{Hasher, Job, Params};

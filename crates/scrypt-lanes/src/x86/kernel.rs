@@ -51,7 +51,7 @@ macro_rules! kernel {
             fn mix(mut tables: [&mut [Line]; $lanes], [mut from, mut to]: [&mut [[Vector; 4]]; 2], n: usize) {
                 let lines = from.len();
                 for (index, line) in from.iter_mut().enumerate() {
-                    *line = ops::load(tables.each_ref().map(|table| &table[index]));
+                    *line = ops::load(tables.each_ref().map(|table| &**table), index);
                 }
                 for index in 1..n {
                     let start = index * lines;
@@ -72,7 +72,7 @@ macro_rules! kernel {
                     swap(&mut from, &mut to);
                 }
                 for (index, line) in from.iter().enumerate() {
-                    ops::store(*line, tables.each_mut().map(|table| &mut table[index]));
+                    ops::store(*line, &mut tables, index);
                 }
             }
 
@@ -106,7 +106,7 @@ macro_rules! kernel {
                         state = salsa20_8(state, line(input, chosen, from));
                         output[to] = state;
                         if let Some(kept) = &mut kept {
-                            ops::store(state, kept.each_mut().map(|table| &mut table[to]));
+                            ops::store(state, kept, to);
                         }
                     }
                 }
@@ -119,7 +119,7 @@ macro_rules! kernel {
             fn line(input: &[[Vector; 4]], chosen: Option<[&[Line]; $lanes]>, index: usize) -> [Vector; 4] {
                 let [a, b, c, d] = input[index];
                 let Some(chosen) = chosen else { return [a, b, c, d] };
-                let [w, x, y, z] = ops::load(chosen.map(|lines| &lines[index]));
+                let [w, x, y, z] = ops::load(chosen, index);
                 [ops::xor(a, w), ops::xor(b, x), ops::xor(c, y), ops::xor(d, z)]
             }
 

@@ -53,18 +53,20 @@ pub(super) mod one {
         [_mm_cvtsi128_si32(words).cast_unsigned()]
     }
 
-    /// A line of each lane as vectors.
+    /// The line of each lane with this number as vectors.
     #[target_feature(enable = "sse2")]
     #[inline]
-    pub(in crate::x86) fn load([line]: [&Line; 1]) -> [__m128i; 4] {
-        line.0
+    #[expect(clippy::indexing_slicing, reason = "blocks and tables have as many lines as they are asked for")]
+    pub(in crate::x86) fn load([table]: [&[Line]; 1], index: usize) -> [__m128i; 4] {
+        table[index].0
     }
 
-    /// Writes vectors to a line of each lane.
+    /// Writes vectors to the line of each lane with this number.
     #[target_feature(enable = "sse2")]
     #[inline]
-    pub(in crate::x86) fn store(vectors: [__m128i; 4], [line]: [&mut Line; 1]) {
-        line.0 = vectors;
+    #[expect(clippy::indexing_slicing, reason = "blocks and tables have as many lines as they are asked for")]
+    pub(in crate::x86) fn store(vectors: [__m128i; 4], [table]: &mut [&mut [Line]; 1], index: usize) {
+        table[index].0 = vectors;
     }
 }
 
@@ -121,25 +123,37 @@ pub(super) mod two {
         [_mm_cvtsi128_si32(low).cast_unsigned(), _mm_cvtsi128_si32(high).cast_unsigned()]
     }
 
-    /// A line of each lane as vectors.
+    /// The line of each lane with this number as vectors.
     #[target_feature(enable = "avx2")]
     #[inline]
-    pub(in crate::x86) fn load([low, high]: [&Line; 2]) -> [__m256i; 4] {
-        let mut vectors = [zero(); 4];
-        for ((vector, low), high) in vectors.iter_mut().zip(&low.0).zip(&high.0) {
-            *vector = _mm256_set_m128i(*high, *low);
-        }
-        vectors
+    #[expect(clippy::indexing_slicing, reason = "blocks and tables have as many lines as they are asked for")]
+    pub(in crate::x86) fn load([low, high]: [&[Line]; 2], index: usize) -> [__m256i; 4] {
+        let (low, high) = (&low[index].0, &high[index].0);
+        [
+            _mm256_set_m128i(high[0], low[0]),
+            _mm256_set_m128i(high[1], low[1]),
+            _mm256_set_m128i(high[2], low[2]),
+            _mm256_set_m128i(high[3], low[3]),
+        ]
     }
 
-    /// Writes vectors to a line of each lane.
+    /// Writes vectors to the line of each lane with this number.
     #[target_feature(enable = "avx2")]
     #[inline]
-    pub(in crate::x86) fn store(vectors: [__m256i; 4], [low, high]: [&mut Line; 2]) {
-        for ((vector, low), high) in vectors.iter().zip(&mut low.0).zip(&mut high.0) {
-            *low = _mm256_castsi256_si128(*vector);
-            *high = _mm256_extracti128_si256::<1>(*vector);
-        }
+    #[expect(clippy::indexing_slicing, reason = "blocks and tables have as many lines as they are asked for")]
+    pub(in crate::x86) fn store([a, b, c, d]: [__m256i; 4], [low, high]: &mut [&mut [Line]; 2], index: usize) {
+        low[index].0 = [
+            _mm256_castsi256_si128(a),
+            _mm256_castsi256_si128(b),
+            _mm256_castsi256_si128(c),
+            _mm256_castsi256_si128(d),
+        ];
+        high[index].0 = [
+            _mm256_extracti128_si256::<1>(a),
+            _mm256_extracti128_si256::<1>(b),
+            _mm256_extracti128_si256::<1>(c),
+            _mm256_extracti128_si256::<1>(d),
+        ];
     }
 }
 
@@ -193,24 +207,25 @@ pub(super) mod twice_two {
         [a, b, c, d]
     }
 
-    /// A line of each lane as vectors.
+    /// The line of each lane with this number as vectors.
     #[target_feature(enable = "avx2")]
     #[inline]
-    pub(in crate::x86) fn load([first, second, third, fourth]: [&Line; 4]) -> [[__m256i; 2]; 4] {
-        let mut vectors = [zero(); 4];
-        for ((vector, low), high) in vectors.iter_mut().zip(two::load([first, second])).zip(two::load([third, fourth]))
-        {
-            *vector = [low, high];
-        }
-        vectors
+    pub(in crate::x86) fn load([first, second, third, fourth]: [&[Line]; 4], index: usize) -> [[__m256i; 2]; 4] {
+        let low = two::load([first, second], index);
+        let high = two::load([third, fourth], index);
+        [[low[0], high[0]], [low[1], high[1]], [low[2], high[2]], [low[3], high[3]]]
     }
 
-    /// Writes vectors to a line of each lane.
+    /// Writes vectors to the line of each lane with this number.
     #[target_feature(enable = "avx2")]
     #[inline]
-    pub(in crate::x86) fn store(vectors: [[__m256i; 2]; 4], [first, second, third, fourth]: [&mut Line; 4]) {
-        two::store(vectors.map(|[low, _]| low), [first, second]);
-        two::store(vectors.map(|[_, high]| high), [third, fourth]);
+    pub(in crate::x86) fn store(
+        [a, b, c, d]: [[__m256i; 2]; 4],
+        [first, second, third, fourth]: &mut [&mut [Line]; 4],
+        index: usize,
+    ) {
+        two::store([a[0], b[0], c[0], d[0]], &mut [first, second], index);
+        two::store([a[1], b[1], c[1], d[1]], &mut [third, fourth], index);
     }
 }
 
