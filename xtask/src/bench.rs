@@ -157,7 +157,7 @@ async fn measure(bench: &mut Bench) -> Result<()> {
     println!("{}\nBuilt with {}.", bench.machine.describe(), built_with(&bench.root)?);
     if !bench.is_alone("sqlite") {
         // One that does not start, or cannot be reached, is told now, and not when everything on SQLite was measured.
-        let server = postgres::Server::start(&bench.helpers.join("examples"), bench.settings.postgres.as_deref())?;
+        let server = postgres::Server::start(&bench.helpers.join("examples"), bench.settings.postgres.as_deref(), &[])?;
         println!("{}.", server.about()?);
     }
     if bench.is_alone(SCALE) {
@@ -172,7 +172,7 @@ async fn measure(bench: &mut Bench) -> Result<()> {
     if bench.is_alone("sqlite") {
         return Ok(());
     }
-    let server = postgres::Server::start(&bench.helpers.join("examples"), bench.settings.postgres.as_deref())?;
+    let server = postgres::Server::start(&bench.helpers.join("examples"), bench.settings.postgres.as_deref(), &[])?;
     if bench.is_wanted("postgresql") {
         let lent = server.lend()?;
         let place = Place { name: "PostgreSQL", about: &lent.about, url: &lent.url, start_goal: 50.0 };

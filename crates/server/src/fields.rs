@@ -41,7 +41,7 @@ pub struct Shown<'a> {
 impl Serialize for Shown<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if self.projection.selected.is_none() {
-            return serializer.collect_map(view::entries(&self.retrieved.customer, &self.retrieved.addresses));
+            return serializer.collect_map(view::entries(&self.retrieved.customer, self.retrieved.addresses));
         }
         self.projection.apply(self.retrieved.body()).serialize(serializer)
     }

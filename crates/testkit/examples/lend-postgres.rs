@@ -7,9 +7,10 @@ use std::io::Read as _;
 
 use cr_testkit::TestDatabase;
 
-/// What is said of the server: `PostgreSQL 15.14, fsync on, synchronous_commit on`.
+/// What is said of the server: `PostgreSQL 15.14, fsync on, synchronous_commit on, shared_buffers 128MB`.
 const ABOUT: &str = "select 'PostgreSQL ' || split_part(current_setting('server_version'), ' ', 1) || ', fsync ' \
-     || current_setting('fsync') || ', synchronous_commit ' || current_setting('synchronous_commit') as about";
+     || current_setting('fsync') || ', synchronous_commit ' || current_setting('synchronous_commit') || ', shared_buffers ' \
+     || current_setting('shared_buffers') as about";
 
 /// Prints two lines and waits.
 fn main() {

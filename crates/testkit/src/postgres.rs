@@ -165,7 +165,7 @@ pub fn stop() {
     folder.stop();
 }
 
-/// A server of its own that keeps what it commits, with PostgreSQL's defaults. Ended, and its data removed, when dropped.
+/// A server of its own that keeps what it commits. Ended, and its data removed, when dropped.
 pub struct Durable {
     folder: Folder,
     url: String,
@@ -174,14 +174,14 @@ pub struct Durable {
 }
 
 impl Durable {
-    /// Starts it on empty data.
+    /// Starts it on empty data, with PostgreSQL's defaults but for the settings, which are written as on its command line.
     ///
     /// # Panics
     /// When it cannot be started.
-    pub fn start() -> Self {
+    pub fn start(settings: &str) -> Self {
         let folder = Folder::find("customer-registration-durable-postgres");
         let lock = folder.lock();
-        let url = folder.start("");
+        let url = folder.start(settings);
         Self { folder, url, _lock: lock }
     }
 

@@ -13,7 +13,7 @@ pub(crate) struct Machine {
     /// The processor has AVX-512F.
     pub(crate) has_avx512: bool,
     /// Memory in GiB, rounded down.
-    memory_gib: u64,
+    pub(crate) memory_gib: u64,
 }
 
 impl Machine {

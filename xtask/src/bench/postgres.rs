@@ -15,15 +15,16 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts one with PostgreSQL's defaults, unless another is named, whose role must be one that may create databases.
+    /// Starts one with PostgreSQL's defaults but for these settings (`-c`, `name=value`, …), unless another is named, whose role must be
+    /// one that may create databases.
     ///
     /// # Errors
     /// When it does not start.
-    pub(crate) fn start(examples: &Path, named: Option<&str>) -> Result<Self> {
+    pub(crate) fn start(examples: &Path, named: Option<&str>, settings: &[&str]) -> Result<Self> {
         let (url, held) = if let Some(url) = named {
             (url.to_owned(), None)
         } else {
-            let mut held = Held::start(&examples.join("durable-postgres"), &[], None)?;
+            let mut held = Held::start(&examples.join("durable-postgres"), settings, None)?;
             (held.line()?, Some(held))
         };
         Ok(Self { examples: examples.to_path_buf(), url, _held: held })
