@@ -330,7 +330,7 @@ fn parse(flags: &[&str]) -> Result<Settings> {
                 rest
             }
             ["--people", number, ref rest @ ..] => {
-                settings.scale.people = number.parse().context("--people N")?;
+                settings.scale.people = Some(number.parse().context("--people N")?);
                 rest
             }
             ["--cold", ref rest @ ..] => {

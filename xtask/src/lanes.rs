@@ -12,12 +12,13 @@ const TESTS: [&str; 3] = ["agreement", "known_answers", "memory"];
 /// A processor where the crate is `scrypt` under another name.
 const ELSEWHERE: &str = "aarch64-unknown-linux-gnu";
 
-/// Both checks.
+/// All checks.
 ///
 /// # Errors
 /// When something to check with is missing, or what a check finds.
 pub(crate) fn run(root: &Path) -> Result<()> {
     under_memcheck(root)?;
+    under_address_sanitizer(root)?;
     compiles_elsewhere(root)
 }
 
@@ -37,6 +38,19 @@ fn under_memcheck(root: &Path) -> Result<()> {
         let program = program.to_str().context("the path of the repository is no UTF-8")?;
         command::run(root, "valgrind", &["--quiet", "--error-exitcode=9", program])?;
     }
+    Ok(())
+}
+
+/// The same by `AddressSanitizer` where the processor has AVX-512, which Memcheck does not know. The flag is unstable, hence the variable.
+fn under_address_sanitizer(root: &Path) -> Result<()> {
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") {
+        let environment = ["RUSTC_BOOTSTRAP=1", "RUSTFLAGS=-Zsanitizer=address", command::CARGO];
+        let tests = ["test", "--locked", "--package", "scrypt-lanes", "--lib", "--tests"];
+        let place = ["--target", "x86_64-unknown-linux-gnu", "--target-dir", "target/sanitized"];
+        return command::run(root, "env", &[&environment[..], &tests, &place].concat());
+    }
+    println!("not run under AddressSanitizer: this processor has no AVX-512, and Memcheck knows all else");
     Ok(())
 }
 

@@ -17,8 +17,8 @@ use crate::writer::{Alone, Writers, patiently};
 
 /// Milliseconds that SQLite waits for another process's write lock.
 const SQLITE_BUSY: Duration = Duration::from_secs(5);
-/// KiB of a SQLite file that a connection keeps in memory at most, negative as SQLite wants it; taken as pages are read, so a small
-/// shop takes none of it. SQLite's own 2 MiB do not hold the inner pages of a million customers' indexes: to find one of them took
+/// KiB of a SQLite file that a connection keeps in memory at most, negative as SQLite wants it: of pages that it changes, and of those
+/// beyond [`SQLITE_MAPPED`]. Taken as they come, so a small shop takes none of it. SQLite's own 2 MiB do not hold the inner pages of a million customers' indexes: to find one of them took
 /// six times as long as one of a thousand, with this three times.
 const SQLITE_CACHE: &str = "-32768";
 /// Bytes at the beginning of a SQLite file that a connection reads where the system has them, and does not copy page by page: the most

@@ -10,7 +10,7 @@ pub(crate) struct Machine {
     pub(crate) cores: usize,
     /// The processor has AVX2.
     pub(crate) has_avx2: bool,
-    /// The processor has AVX-512F.
+    /// The processor has AVX-512F and AVX-512VL.
     pub(crate) has_avx512: bool,
     /// Memory in GiB, rounded down.
     pub(crate) memory_gib: u64,
@@ -42,7 +42,7 @@ impl Machine {
     pub(crate) fn describe(&self) -> String {
         let with = |has: bool| if has { "with" } else { "without" };
         format!(
-            "{}, {} cores, {} AVX2, {} AVX-512F, {} GiB of memory.",
+            "{}, {} cores, {} AVX2, {} AVX-512, {} GiB of memory.",
             self.model,
             self.cores,
             with(self.has_avx2),
@@ -64,8 +64,12 @@ mod tests {
 
     #[test]
     fn a_flag_is_a_whole_word() {
-        let processor = "model name\t: Some CPU\nflags\t\t: fpu avx avx512f\n";
-        let machine = Machine::read(processor, "MemTotal:       25165824 kB\n", 2);
-        assert_eq!(machine.describe(), "Some CPU, 2 cores, without AVX2, with AVX-512F, 24 GiB of memory.");
+        for (flags, described) in
+            [("avx2 avx512f avx512vl", "with AVX2, with AVX-512"), ("avx avx512f", "without AVX2, without AVX-512")]
+        {
+            let processor = format!("model name\t: Some CPU\nflags\t\t: fpu {flags}\n");
+            let machine = Machine::read(&processor, "MemTotal:       25165824 kB\n", 2);
+            assert_eq!(machine.describe(), format!("Some CPU, 2 cores, {described}, 24 GiB of memory."));
+        }
     }
 }

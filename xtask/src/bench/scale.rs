@@ -1,7 +1,7 @@
 //! The same requests on a shop with a thousand customers and on one with millions: what the number of customers costs.
 //!
-//! Each request is for another customer, and neighbours in time are far apart in the tables, so that the many are not answered from
-//! what the last request left in memory. Both servers run all the time, and take turns round by round.
+//! Each request is for another customer, and neighbours in time are far apart in the tables. As many of the many are asked for as the
+//! small shop has, unless more are wanted. Both servers run all the time, and take turns round by round.
 
 mod side;
 
@@ -18,6 +18,8 @@ const FEW: u32 = 1000;
 /// Connections that ask at once: fewer than elsewhere, since in the small shop ten customers are about to leave, and two requests for
 /// the same one wait for each other.
 pub(super) const CONNECTIONS: usize = 8;
+/// More customers than can be asked for in a measurement.
+const MANY_PEOPLE: usize = 50_000;
 /// How much longer a request may take in the large shop.
 const GOAL: Goal = Goal::AtMost(1.2);
 /// The most codes that come back in a round: the development inbox keeps the last 200 messages.
@@ -29,9 +31,9 @@ pub(super) struct Scale {
     pub(super) postgresql: u32,
     /// Customers on SQLite.
     pub(super) sqlite: u32,
-    /// The most customers of one kind that are asked for before the first has another turn: as many as the small shop has, unless the
-    /// question is what it costs that more of them come.
-    pub(super) people: u32,
+    /// The most customers of one kind that are asked for in the large shop before the first has another turn; `None`: as many as the
+    /// small shop has.
+    pub(super) people: Option<usize>,
     /// The large shop's pages are not brought into memory first: each customer is read from the disk.
     pub(super) is_cold: bool,
     /// Databases that `cargo xtask seed` has filled with so many already, one of each kind at most; another is filled now.
@@ -40,7 +42,7 @@ pub(super) struct Scale {
 
 impl Default for Scale {
     fn default() -> Self {
-        Self { postgresql: 10_000_000, sqlite: 1_000_000, people: FEW, is_cold: false, seeded: Vec::new() }
+        Self { postgresql: 10_000_000, sqlite: 1_000_000, people: None, is_cold: false, seeded: Vec::new() }
     }
 }
 
@@ -52,7 +54,7 @@ impl Scale {
 }
 
 /// One kind of request.
-struct Route {
+pub(super) struct Route {
     name: &'static str,
     who: Who,
     make: fn(&side::Person) -> Vec<u8>,
@@ -75,7 +77,7 @@ const ROUTES: [Route; 7] = [
 /// When a database cannot be filled, or a measurement fails.
 pub(super) async fn measure(bench: &mut Bench) -> Result<()> {
     // As PostgreSQL's documentation has it for a server with a machine of its own, and checkpoints by the clock.
-    let buffers = format!("shared_buffers={}MB", bench.machine.memory_gib * 1024 / 4);
+    let buffers = format!("shared_buffers={}MB", (bench.machine.memory_gib * 1024 / 4).max(128));
     let settings = ["-c", &buffers, "-c", "max_wal_size=8GB"];
     let server = Server::start(&bench.helpers.join("examples"), bench.settings.postgres.as_deref(), &settings)?;
     let (few, many) = (server.lend()?, server.lend()?);
@@ -120,13 +122,24 @@ async fn compare(bench: &mut Bench, name: &str, about: &str, urls: (&str, &str),
         bench.report.note(&name, &format!("{:.0} ms", side.start_millis()));
     }
     for route in &ROUTES {
-        let requests = (few.requests(bench, route.who, route.make)?, many.requests(bench, route.who, route.make)?);
+        let people = pair(bench, route.who, (&few, &many))?;
+        let requests = (side::requests(&people.0, route), side::requests(&people.1, route));
         turns(bench, name, route.name, (&few, &requests.0), (&many, &requests.1)).await?;
     }
     let requests = (Administrator::of(&few).await?.list(), Administrator::of(&many).await?.list());
     let list = "GET /admin/account-deletion-requests";
     turns(bench, name, list, (&few, &requests.0), (&many, &requests.1)).await?;
     verifications(bench, name, &few, &many).await
+}
+
+/// The customers of one kind who are asked for in either shop.
+fn pair(bench: &Bench, who: Who, (few, many): (&Side, &Side)) -> Result<(Vec<side::Person>, Vec<side::Person>)> {
+    let scale = &bench.settings.scale;
+    let of_few = few.people(bench, who, usize::MAX)?;
+    // Who is read from the disk once is in memory, so more are needed where that is the question.
+    let most = scale.people.unwrap_or(if scale.is_cold { MANY_PEOPLE } else { of_few.len() });
+    let of_many = many.people(bench, who, most)?;
+    Ok((of_few, of_many))
 }
 
 /// One kind of request on both, in turns, after a round that is not counted.
@@ -150,8 +163,7 @@ async fn turns(
 /// Codes that come back right, each of a customer of its own.
 async fn verifications(bench: &mut Bench, database: &str, few: &Side, many: &Side) -> Result<()> {
     let rounds = bench.settings.rounds;
-    let (people_of_few, people_of_many) =
-        (few.people(bench, Who::UnprovenPhone)?, many.people(bench, Who::UnprovenPhone)?);
+    let (people_of_few, people_of_many) = pair(bench, Who::UnprovenPhone, (few, many))?;
     // The other half is sent codes under load.
     let a_round = CODES.min(people_of_few.len().min(people_of_many.len()) / 2 / rounds).max(1);
     let (mut of_few, mut of_many) = (Vec::new(), Vec::new());

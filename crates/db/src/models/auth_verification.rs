@@ -82,7 +82,7 @@ const FORGET: &str = "delete from auth_verification \
      and entity_type = $2 and entity_id <> $3 and verified_at is not null and deleted_at is null";
 
 /// Deletes what Medusa has verified for a customer in one kind of contact, but for one value: empty spares nothing. Rows that were
-/// soft-deleted say nothing any more, and are in none of Medusa's indexes; [`delete_of_identity`] takes them, too.
+/// soft-deleted say nothing any more, and are in none of Medusa's indexes; [`delete_left`] takes them, too.
 ///
 /// # Errors
 /// When the statement fails, as where there is no such table.
@@ -97,18 +97,14 @@ pub async fn forget_but(tx: &mut Tx, customer: &CustomerId, entity_type: &str, e
     Ok(())
 }
 
-const DELETE_OF_IDENTITY: &str = "delete from auth_verification where auth_identity_id = $1 and entity_type = $2";
+const DELETE_LEFT: &str = "delete from auth_verification where auth_identity_id = $1 and entity_id not in \
+     (select entity_id from provider_identity where auth_identity_id = $1 and deleted_at is null)";
 
-/// Deletes every row of an identity in one kind of contact, verified or not, soft-deleted or not.
+/// Deletes every row of an identity about a contact that none of its credentials has any more, verified or not, soft-deleted or not.
 ///
 /// # Errors
 /// When the statement fails, as where there is no such table.
-pub async fn delete_of_identity(tx: &mut Tx, identity: &AuthIdentityId, entity_type: &str) -> Result<(), DbError> {
-    on!(tx, connection => sqlx::query(DELETE_OF_IDENTITY)
-        .bind(identity.as_str())
-        .bind(entity_type)
-        .execute(connection)
-        .await
-        .map(|_| ()))?;
+pub async fn delete_left(tx: &mut Tx, identity: &AuthIdentityId) -> Result<(), DbError> {
+    on!(tx, connection => sqlx::query(DELETE_LEFT).bind(identity.as_str()).execute(connection).await.map(|_| ()))?;
     Ok(())
 }

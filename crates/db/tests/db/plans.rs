@@ -29,7 +29,7 @@ const NOT_ASKED: [(&str, &str); 8] = [
 /// Statements that may go through a table, and why.
 const MAY_SCAN: [(&str, &str); 9] = [
     (
-        "auth_verification::DELETE_OF_IDENTITY",
+        "auth_verification::DELETE_LEFT",
         "of an erased customer's identity that an administrator shares: Medusa's indexes leave out what was soft-deleted",
     ),
     ("cr_outbox::CLAIM_EVENTS_SQLITE", "only what it has just found to be due"),
@@ -195,7 +195,7 @@ cr_testkit::both! {
 
 /// Statements that PostgreSQL may run through a large table of a filled shop, or through a whole index of one, and why.
 const MAY_SCAN_FILLED: [(&str, &str); 17] = [
-    ("auth_verification::DELETE_OF_IDENTITY", "of an erased customer's identity that an administrator shares"),
+    ("auth_verification::DELETE_LEFT", "of an erased customer's identity that an administrator shares"),
     (
         "account_deletion_request::NEWEST_POSTGRES",
         "a page of the admin's list in its order; of one status it may lie far down",

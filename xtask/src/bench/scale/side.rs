@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use super::CONNECTIONS;
+use super::{CONNECTIONS, MANY_PEOPLE, Route};
 use crate::bench::Bench;
 use crate::bench::client::{Connection, request};
 use crate::bench::codes::inbox;
@@ -89,19 +89,20 @@ impl Side {
         self.server.first_answer.as_secs_f64() * 1000.0
     }
 
-    /// Some of its customers, all over the whole. Each run begins with others, since who has proven something once cannot again.
+    /// So many of its customers at most, all over the whole. Each run begins with others, since who has proven something once cannot again.
     ///
     /// # Errors
     /// When the tool fails.
-    pub(super) fn people(&self, bench: &Bench, who: Who) -> Result<Vec<Person>> {
+    pub(super) fn people(&self, bench: &Bench, who: Who, most: usize) -> Result<Vec<Person>> {
         let who = match who {
             Who::Active => "active",
             Who::UnprovenPhone => "unproven-phone",
             Who::Referrers => "referrers",
             Who::Leaving => "leaving",
         };
-        let (customers, most) = (self.customers.to_string(), bench.settings.scale.people.to_string());
-        let arguments = [customers.as_str(), who, most.as_str(), SECRET];
+        // Of many, so that another run's are others.
+        let (customers, listed) = (self.customers.to_string(), MANY_PEOPLE.to_string());
+        let arguments = [customers.as_str(), who, listed.as_str(), SECRET];
         let lines = command::output(&bench.scratch, &bench.example("list-crowd")?, &arguments)?;
         let mut people: Vec<Person> = lines.lines().filter_map(read_person).collect();
         if people.is_empty() {
@@ -110,22 +111,8 @@ impl Side {
         let first = std::process::id().wrapping_mul(FAR);
         let first = usize::try_from(first)? % people.len();
         people.rotate_left(first);
+        people.truncate(most);
         Ok(people)
-    }
-
-    /// One request for each of some customers, in turns. Of those whose phone is not proven it is the second half, since who was sent
-    /// a code under load has old ones on the way when [`Self::verify`] reads the newest.
-    ///
-    /// # Errors
-    /// As [`Self::people`].
-    pub(super) fn requests(&self, bench: &Bench, who: Who, make: fn(&Person) -> Vec<u8>) -> Result<Requests> {
-        let people = self.people(bench, who)?;
-        let skipped = if matches!(who, Who::UnprovenPhone) { people.len() / 2 } else { 0 };
-        let all: Vec<Arc<[u8]>> = people.iter().skip(skipped).map(|person| make(person).into()).collect();
-        let make: MakeRequest = Arc::new(move |number| {
-            usize::try_from(number).ok().and_then(|number| all.get(number % all.len()).cloned())
-        });
-        Ok(Requests { make, sent: Arc::default() })
     }
 
     /// A round of them.
@@ -171,6 +158,16 @@ async fn arrived(connection: &mut Connection, people: &[Person]) -> Result<HashM
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+/// One request for each of some customers, in turns. Of those whose phone is not proven it is the second half, since who was sent a code
+/// under load has old ones on the way when [`Side::verify`] reads the newest.
+pub(super) fn requests(people: &[Person], route: &Route) -> Requests {
+    let skipped = if matches!(route.who, Who::UnprovenPhone) { people.len() / 2 } else { 0 };
+    let all: Vec<Arc<[u8]>> = people.iter().skip(skipped).map(|person| (route.make)(person).into()).collect();
+    let make: MakeRequest =
+        Arc::new(move |number| usize::try_from(number).ok().and_then(|number| all.get(number % all.len()).cloned()));
+    Requests { make, sent: Arc::default() }
 }
 
 /// Reads `e-mail TAB phone TAB token`.

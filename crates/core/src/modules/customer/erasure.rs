@@ -72,7 +72,6 @@ async fn delete_identity(cx: &mut Ctx, id: &AuthIdentityId) -> Result<(), Error>
         return Ok(auth_identity::delete(&mut cx.tx, &identity.id).await?);
     }
     cr_reset_token::delete(&mut cx.tx, &identity.id).await?;
-    verification::erase(cx, &identity.id, ContactType::Phone).await?;
     identity.app_metadata.shift_remove("customer_id");
     auth_identity::update_app_metadata(&mut cx.tx, &identity, cx.now).await?;
     for credential in provider_identity::list_of_identity(&mut cx.tx, &identity.id).await? {
@@ -80,7 +79,7 @@ async fn delete_identity(cx: &mut Ctx, id: &AuthIdentityId) -> Result<(), Error>
             provider_identity::delete(&mut cx.tx, &credential.id).await?;
         }
     }
-    Ok(())
+    verification::erase_left(cx, &identity.id).await
 }
 
 /// Deletes what still logs in with the contacts of a customer whom Medusa's admin deleted: Medusa takes the customer out of the

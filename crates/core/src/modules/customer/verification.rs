@@ -86,15 +86,13 @@ pub async fn agree(
     Ok(())
 }
 
-/// Leaves nothing in Medusa's rows of a kind of contact of one identity.
+/// Leaves nothing in Medusa's rows of contacts that an identity does not log in with any more.
 ///
 /// # Errors
-/// When a statement fails.
-pub async fn erase(cx: &mut Ctx, identity: &AuthIdentityId, contact: ContactType) -> Result<(), Error> {
+/// When the statement fails.
+pub async fn erase_left(cx: &mut Ctx, identity: &AuthIdentityId) -> Result<(), Error> {
     if cx.medusa_tables.verifications {
-        for entity_type in entity_types(contact) {
-            auth_verification::delete_of_identity(&mut cx.tx, identity, entity_type).await?;
-        }
+        auth_verification::delete_left(&mut cx.tx, identity).await?;
     }
     Ok(())
 }

@@ -85,13 +85,15 @@ cr_testkit::both! {
             row("5 other", "3", "old@shop.test", "email", true, false),
             row("6 deleted", "1", "old@shop.test", "email", true, true),
         ];
-        let database = open(&test, &fixtures.concat()).await;
+        let credential = "insert into provider_identity (id, entity_id, provider, auth_identity_id) \
+                          values ('provid_1', '+15551234567', 'phonepass', 'authid_1');";
+        let database = open(&test, &[fixtures.concat(), credential.to_owned()].concat()).await;
         let mut tx = begin(&database).await;
         auth_verification::forget_but(&mut tx, &customer_id("cus_1"), "email", "ann@shop.test").await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(ids(&test, "deleted_at is null").await, ["2 kept", "3 phone", "4 waiting", "5 other"]);
         let mut tx = begin(&database).await;
-        auth_verification::delete_of_identity(&mut tx, &identity_id("authid_1"), "email").await.unwrap();
+        auth_verification::delete_left(&mut tx, &identity_id("authid_1")).await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(ids(&test, "true").await, ["2 kept", "3 phone", "5 other"]);
     }
