@@ -18,12 +18,12 @@ use crate::writer::{Alone, Writers, patiently};
 /// Milliseconds that SQLite waits for another process's write lock.
 const SQLITE_BUSY: Duration = Duration::from_secs(5);
 /// KiB of a SQLite file that a connection keeps in memory at most, negative as SQLite wants it: of pages that it changes, and of those
-/// beyond [`SQLITE_MAPPED`]. Taken as they come, so a small shop takes none of it. SQLite's own 2 MiB do not hold the inner pages of a million customers' indexes: to find one of them took
-/// six times as long as one of a thousand, with this three times.
+/// beyond [`SQLITE_MAPPED`]. Taken as they come, so a small shop takes none of it. SQLite's own 2 MiB do not hold the inner pages of a
+/// million customers' indexes: without the map, to find one of them took six times as long as one of a thousand, with this three times.
 const SQLITE_CACHE: &str = "-32768";
 /// Bytes at the beginning of a SQLite file that a connection reads where the system has them, and does not copy page by page: the most
 /// that SQLite takes. Among a million customers a request that reads took 1.3 to 1.4 times as long as among a thousand, with this 1.1
-/// times. A disk that fails under such a read ends the process (SIGBUS) where a copy would have failed; in the index of the log, which
+/// to 1.2 times. A disk that fails under such a read ends the process (SIGBUS) where a copy would have failed; in the index of the log, which
 /// SQLite maps in any case, it did so before, and nothing that was answered is lost by it.
 const SQLITE_MAPPED: &str = "2147418112";
 /// PostgreSQL ends a statement, and a transaction left open, after these many milliseconds.

@@ -64,7 +64,7 @@ pub async fn run(cx: &mut Ctx, id: &CustomerId) -> Result<(), Error> {
 }
 
 /// Deletes an identity with its credentials, and by Medusa's foreign key with its verifications. One that another actor shares stays,
-/// and loses the customer and whatever tells of the customer's phone.
+/// and loses the customer, the customer's phone, and the verifications of whatever it does not log in with any more.
 async fn delete_identity(cx: &mut Ctx, id: &AuthIdentityId) -> Result<(), Error> {
     // Medusa may have made an administrator of it since it was listed.
     let Some(mut identity) = auth_identity::lock(&mut cx.tx, id).await? else { return Ok(()) };

@@ -280,7 +280,7 @@ cr_testkit::both! {
                     insert into customer_address (id, customer_id, company) values ('cuaddr_1', 'cus_1', 'Shöp');
                     insert into customer_address (id, customer_id, deleted_at) values ('cuaddr_0', 'cus_1', '2026-01-02T00:00:00.000Z');
                     insert into customer (id, has_account) values ('cus_2', true);
-                    insert into customer_address (id, customer_id) values ('cuaddr_3', 'cus_guest')"#).await;
+                    insert into customer_address (id, customer_id) values ('cuaddr_3', 'cus_guest'), ('cuaddr_4', 'cus_gone')"#).await;
         let mut tx = begin(&database).await;
         let found = customer_address::list(&mut tx, &customer_id("cus_1")).await.unwrap();
         let [first, second] = found.as_slice() else { panic!("{found:?}") };
@@ -300,6 +300,9 @@ cr_testkit::both! {
             let keyed = customer_session::find_with_key(&mut tx, &id, &identity, true, "pk_none", now()).await.unwrap();
             assert_eq!(keyed, Some((expected, false)));
         }
+        // What Medusa left of somebody who is gone shows nobody.
+        let gone = customer_session::find(&mut tx, &customer_id("cus_gone"), &identity_id("authid_1"), true).await;
+        assert_eq!(gone.unwrap(), None);
     }
 
     /// Nobody has so many; who makes them all the same must not make the server hold more.
