@@ -1,10 +1,12 @@
 //! Reading columns by name, the same on both drivers, so that a model writes its row mapping once.
 
 use cr_types::timestamp::Timestamp;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
+use sqlx::types::Json;
 
 use crate::error::DbError;
 use crate::stamp::Stamp;
@@ -23,8 +25,13 @@ pub(crate) trait Columns {
     fn time(&self, column: &str) -> Result<Timestamp, DbError>;
     /// `timestamptz`.
     fn optional_time(&self, column: &str) -> Result<Option<Timestamp>, DbError>;
+    /// `json` or `jsonb`, of a shape; SQL null is `None`, and JSON null what the shape makes of it.
+    fn json<T: DeserializeOwned + 'static>(&self, column: &str) -> Result<Option<T>, DbError>;
+
     /// `jsonb`; SQL null and JSON null are `None`.
-    fn optional_json(&self, column: &str) -> Result<Option<Value>, DbError>;
+    fn optional_json(&self, column: &str) -> Result<Option<Value>, DbError> {
+        Ok(self.json::<Value>(column)?.filter(|value| !value.is_null()))
+    }
 }
 
 macro_rules! columns {
@@ -48,8 +55,8 @@ macro_rules! columns {
             fn optional_time(&self, column: &str) -> Result<Option<Timestamp>, DbError> {
                 Ok(self.try_get::<Option<Stamp>, _>(column)?.map(|stamp| stamp.0))
             }
-            fn optional_json(&self, column: &str) -> Result<Option<Value>, DbError> {
-                Ok(self.try_get::<Option<Value>, _>(column)?.filter(|value| !value.is_null()))
+            fn json<T: DeserializeOwned + 'static>(&self, column: &str) -> Result<Option<T>, DbError> {
+                Ok(self.try_get::<Option<Json<T>>, _>(column)?.map(|Json(value)| value))
             }
         }
     };

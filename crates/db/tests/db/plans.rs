@@ -126,9 +126,11 @@ fn scans(plan: &[String]) -> Vec<&String> {
             return true;
         }
         let step = step.trim_start().trim_start_matches("-> ").trim_start();
-        let is_sqlite = step.starts_with("SCAN ") && !step.contains(" VIRTUAL TABLE ");
         let is_postgres = step.contains("Seq Scan on ");
-        (is_sqlite && step != "SCAN CONSTANT ROW") || is_postgres
+        let Some(scanned) = step.strip_prefix("SCAN ") else { return is_postgres };
+        // What a select in brackets brings; how it comes to that are steps of their own.
+        let is_brought = plan.iter().any(|other| other.trim_start().strip_prefix("CO-ROUTINE ") == Some(scanned));
+        !is_brought && scanned != "CONSTANT ROW" && !scanned.contains(" VIRTUAL TABLE ")
     };
     plan.iter().filter(is_scan).collect()
 }

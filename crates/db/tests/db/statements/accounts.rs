@@ -81,6 +81,11 @@ cr_testkit::both! {
         let leaving = customer_session::find(&mut tx, &id, &identity_id("authid_1"), false).await.unwrap().unwrap();
         assert!(leaving.is_deletion_active);
         assert_eq!(leaving.deletion_scheduled_at, Some("2026-02-01T00:00:00Z".parse().unwrap()));
+        drop(tx);
+        test.sql("update account_deletion_request set status = 'pending', deletion_scheduled_at = null").await;
+        let mut tx = begin(&database).await;
+        let wishing = customer_session::find(&mut tx, &id, &identity_id("authid_1"), false).await.unwrap().unwrap();
+        assert_eq!((wishing.is_deletion_active, wishing.deletion_scheduled_at), (true, None));
         let gone = customer_id("cus_gone");
         for with_addresses in [false, true] {
             let found = customer_session::find(&mut tx, &gone, &identity_id("authid_1"), with_addresses).await;
@@ -276,18 +281,22 @@ cr_testkit::both! {
     async fn addresses_are_the_live_ones_in_order(test: TestDatabase) {
         let database = open(&test, CUSTOMERS).await;
         test.sql(r#"insert into customer_address (id, customer_id, city, is_default_billing, metadata, created_at, updated_at)
-                    values ('cuaddr_2', 'cus_1', 'Ulm', true, '{"x": 1}', '2026-01-02T00:00:00.000Z', '2026-01-02T00:00:00.000Z');
-                    insert into customer_address (id, customer_id, company) values ('cuaddr_1', 'cus_1', 'Shöp');
+                    values ('cuaddr_2', 'cus_1', 'Ulm', true, '{"x": {"y": [1.5, null, "\"é"]}}',
+                            '2026-01-02T00:00:00.000Z', '2026-01-02T00:00:00.000Z');
+                    insert into customer_address (id, customer_id, company, city, phone, metadata)
+                    values ('cuaddr_1', 'cus_1', 'Shöp "&"\ ''', '', '[]', 'null');
                     insert into customer_address (id, customer_id, deleted_at) values ('cuaddr_0', 'cus_1', '2026-01-02T00:00:00.000Z');
                     insert into customer (id, has_account) values ('cus_2', true);
                     insert into customer_address (id, customer_id) values ('cuaddr_3', 'cus_guest'), ('cuaddr_4', 'cus_gone')"#).await;
         let mut tx = begin(&database).await;
         let found = customer_address::list(&mut tx, &customer_id("cus_1")).await.unwrap();
         let [first, second] = found.as_slice() else { panic!("{found:?}") };
-        assert_eq!((first.id.as_str(), first.lines[0].as_deref()), ("cuaddr_1", Some("Shöp")));
+        assert_eq!((first.id.as_str(), first.lines[0].as_deref()), ("cuaddr_1", Some(r#"Shöp "&"\ '"#)));
+        assert_eq!((first.lines[5].as_deref(), first.lines[9].as_deref(), &first.lines[1]), (Some(""), Some("[]"), &None));
+        assert_eq!((&first.metadata, &first.customer_id), (&None, &customer_id("cus_1")));
         assert_eq!((second.id.as_str(), second.lines[5].as_deref()), ("cuaddr_2", Some("Ulm")));
         assert_eq!((second.is_default_billing, second.is_default_shipping), (true, false));
-        assert_eq!(second.metadata, Some(json!({"x": 1})));
+        assert_eq!(second.metadata, Some(json!({"x": {"y": [1.5, null, "\"é"]}})));
         assert_eq!(second.created_at, "2026-01-02T00:00:00Z".parse().unwrap());
         // The same with the customer's own columns beside them, with and without a key; and nobody's for those who have none.
         for (id, addresses) in [("cus_1", found.as_slice()), ("cus_2", &[])] {
