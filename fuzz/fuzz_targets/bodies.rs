@@ -14,6 +14,7 @@ use cr_core::error::{Error, ErrorKind};
 use cr_core::keys::Keys;
 use cr_core::modules::auth::token::AuthClaims;
 use cr_core::modules::customer::{Customer, Session};
+use cr_core::modules::account_deletion_request::counts::LargeCounts;
 use cr_core::modules::rate_limit::channel_budget::BudgetAlarms;
 use cr_core::password::{Algorithm, HashParams, HashPool};
 use cr_server::access::DatabaseAccess;
@@ -54,6 +55,7 @@ async fn stage() -> Stage {
         env: cr_testkit::env(1).0,
         wake: Notify::new(),
         budget_alarms: BudgetAlarms::default(),
+        large_counts: LargeCounts::default(),
         faults: None,
     };
     let hashes = Arc::new(HashPool::new(1, Algorithm::Scrypt(HashParams { log_n: 1, r: 1, p: 1 })));

@@ -10,6 +10,7 @@ use crate::delivery::template::Templates;
 use crate::env::Env;
 use crate::error::Error;
 use crate::keys::Keys;
+use crate::modules::account_deletion_request::counts::LargeCounts;
 use crate::modules::customer_registration::service::RegistrationHook;
 use crate::modules::rate_limit::channel_budget::BudgetAlarms;
 use crate::options::Options;
@@ -42,6 +43,8 @@ pub struct Shared {
     pub wake: Notify,
     /// Which budgets of messages were complained about.
     pub budget_alarms: BudgetAlarms,
+    /// How many ask for the deletion of their account, where it is many.
+    pub large_counts: LargeCounts,
     /// Only in tests.
     pub faults: Option<Arc<dyn Faults>>,
 }

@@ -10,6 +10,7 @@ use cr_core::delivery::template::Templates;
 use cr_core::delivery::worker::Worker;
 use cr_core::env::Env;
 use cr_core::keys::Keys;
+use cr_core::modules::account_deletion_request::counts::LargeCounts;
 use cr_core::modules::rate_limit::channel_budget::BudgetAlarms;
 use cr_core::options::PasswordHash;
 use cr_core::password::{Algorithm, HashParams, HashPool};
@@ -77,6 +78,7 @@ pub async fn build_app_on(
         env,
         wake: Notify::new(),
         budget_alarms: BudgetAlarms::default(),
+        large_counts: LargeCounts::default(),
         faults,
     };
     Ok(App::new(Arc::new(shared), db, Arc::new(HashPool::new(config.http.hash_queue, algorithm))))

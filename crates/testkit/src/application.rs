@@ -6,6 +6,7 @@ use cr_core::app::{App, Faults, Shared};
 use cr_core::delivery::template::Templates;
 use cr_core::env::Env;
 use cr_core::keys::Keys;
+use cr_core::modules::account_deletion_request::counts::LargeCounts;
 use cr_core::modules::rate_limit::channel_budget::BudgetAlarms;
 use cr_core::options::{
     Erasure, Identifier, Limits, NoticeSection, Options, OtpCharset, PasswordHash, PasswordPolicy, TemplateSource,
@@ -114,6 +115,7 @@ pub fn application_on(
         env,
         wake: Notify::new(),
         budget_alarms: BudgetAlarms::default(),
+        large_counts: LargeCounts::default(),
         faults,
     };
     let hashes = Arc::new(HashPool::new(64, Algorithm::Scrypt(hashing)));

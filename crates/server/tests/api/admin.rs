@@ -51,6 +51,31 @@ cr_testkit::both! {
         server.stop().await;
     }
 
+    /// Among two hundred thousand, PostgreSQL takes fifty milliseconds to count.
+    async fn more_than_ten_thousand_are_counted_once_in_ten_seconds(database: TestDatabase) {
+        let (server, clock) = stage(&database, &[]).await;
+        let fill = |from: u32, to: u32| {
+            format!("with recursive n (i) as (select {from} union all select i + 1 from n where i < {to})
+                     insert into account_deletion_request (id, customer_id, status)
+                     select 'adr_' || i, 'cus_' || i, 'completed' from n")
+        };
+        let token = admin(&server).await;
+        let counted = async |query: &str| {
+            server.get(&format!("{PATH}?limit=1{query}"), Some(&token)).await.json()["count"].as_i64().unwrap()
+        };
+        database.sql(&fill(1, 10_000)).await;
+        assert_eq!(counted("").await, 10_000);
+        database.sql(&fill(10_001, 10_001)).await;
+        assert_eq!(counted("").await, 10_001, "ten thousand are counted each time");
+        database.sql(&fill(10_002, 10_002)).await;
+        assert_eq!(counted("").await, 10_001);
+        assert_eq!(counted("&status=completed").await, 10_002, "each status for itself");
+        assert_eq!(counted("&status=pending").await, 0);
+        clock.advance_seconds(10);
+        assert_eq!(counted("").await, 10_002);
+        server.stop().await;
+    }
+
     async fn a_query_that_is_wrong_is_told_in_medusas_words(database: TestDatabase) {
         let (server, _) = stage(&database, &[]).await;
         let token = admin(&server).await;

@@ -80,7 +80,8 @@ impl AccountDeletionRequestService {
         Ok(Self::get_active_by_customer_id(cx, customer).await?.is_some())
     }
 
-    /// A page of requests, of one status or of all, and how many there are in all.
+    /// A page of requests, of one status or of all, and how many there are in all; of more than 10,000, how many there were some
+    /// seconds ago.
     ///
     /// # Errors
     /// When a statement fails.
@@ -91,7 +92,13 @@ impl AccountDeletionRequestService {
     ) -> Result<(Vec<AccountDeletionRequest>, i64), Error> {
         let ListConfig { order, descending, limit, offset } = config;
         let page = account_deletion_request::list(&mut cx.tx, status, order, descending, limit, offset).await?;
-        Ok((page, account_deletion_request::count(&mut cx.tx, status).await?))
+        let counts = &cx.shared.large_counts;
+        if let Some(count) = counts.get(status, cx.now) {
+            return Ok((page, count));
+        }
+        let count = account_deletion_request::count(&mut cx.tx, status).await?;
+        counts.keep(status, count, cx.now);
+        Ok((page, count))
     }
 
     /// Up to `limit` confirmed requests that are due and not held, locked until the transaction ends; those after `after`.

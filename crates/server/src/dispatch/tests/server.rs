@@ -9,6 +9,7 @@ use axum::response::Response;
 use cr_core::app::{App, Shared};
 use cr_core::delivery::template::Templates;
 use cr_core::keys::Keys;
+use cr_core::modules::account_deletion_request::counts::LargeCounts;
 use cr_core::modules::auth::token::{self, AuthClaims};
 use cr_core::modules::customer::{Customer, Session};
 use cr_core::modules::rate_limit::channel_budget::BudgetAlarms;
@@ -174,6 +175,7 @@ impl Server {
             env: cr_testkit::env(1).0,
             wake: Notify::new(),
             budget_alarms: BudgetAlarms::default(),
+            large_counts: LargeCounts::default(),
             faults: None,
         };
         let hashes = Arc::new(HashPool::new(1, Algorithm::Scrypt(HashParams::default())));
