@@ -44,14 +44,16 @@ impl Tx {
         Self { inner: Inner::Postgres(held) }
     }
 
-    /// Lifts the limit on how long a statement may take, until the end of the transaction: a large shop has many flags.
+    /// Lifts the limit on how long a statement may take, until the end of the transaction, and lets it go through a table where that is
+    /// best: a large shop has many flags.
     ///
     /// # Errors
     /// When the statement fails.
     pub(crate) async fn wait_without_end(&mut self) -> Result<(), DbError> {
         if let Inner::Postgres(held) = &mut self.inner {
             held.wait_without_end();
-            sqlx::query("set local statement_timeout = 0").execute(held.connection()).await?;
+            let settings = "set local statement_timeout = 0; set local enable_seqscan = on";
+            sqlx::raw_sql(settings).execute(held.connection()).await?;
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ pub struct Page {
     pub requests: Vec<AccountDeletionRequest>,
     /// Who their customers are, by id, where that was asked for. A customer whose row is gone is not in it.
     pub customers: Option<BTreeMap<String, CustomerName>>,
-    /// How many rows there are in all.
+    /// How many rows there are in all; of more than 10,000, how many there were some seconds ago.
     pub count: i64,
 }
 

@@ -17,9 +17,11 @@ const LOCK_PAUSE: Duration = Duration::from_millis(100);
 /// Tries for the lock: ten minutes, for another replica may be building an index of a large shop.
 const LOCK_TRIES: u32 = 6000;
 
-/// A statement may last; waiting for a lock that a live shop holds may not, since everybody else queues behind us.
+/// A statement may last, and go through a table as is best; waiting for a lock that a live shop holds may not, since everybody else
+/// queues behind us.
 const SETTINGS: &str = "\
 set statement_timeout = 0;
+set enable_seqscan = on;
 set idle_in_transaction_session_timeout = 0;
 set lock_timeout = '3s'";
 

@@ -49,15 +49,13 @@ pub const LINES: [&str; 10] = [
 
 /// One address of `customer_address l` as [`Row`], by the database's function for an array.
 macro_rules! address {
-    ($array:literal, $metadata:literal) => {
+    ($array:literal) => {
         concat!(
             $array,
             "(l.id, l.address_name, cast(l.is_default_shipping as integer), cast(l.is_default_billing as integer), ",
             $array,
             "(l.company, l.first_name, l.last_name, l.address_1, l.address_2, l.city, l.country_code, l.province, l.postal_code, \
-             l.phone), ",
-            $metadata,
-            ", l.created_at, l.updated_at)"
+             l.phone), cast(l.metadata as text), l.created_at, l.updated_at)"
         )
     };
 }
@@ -67,7 +65,7 @@ macro_rules! addresses_sqlite {
     () => {
         concat!(
             "(select json_group_array(",
-            address!("json_array", "json(l.metadata)"),
+            address!("json_array"),
             ") from (select * from customer_address where customer_id = $1 and deleted_at is null limit 1000) l) as addresses"
         )
     };
@@ -77,7 +75,7 @@ macro_rules! addresses_postgres {
     () => {
         concat!(
             "array_to_json(array(select ",
-            address!("json_build_array", "l.metadata"),
+            address!("json_build_array"),
             " from customer_address l where l.customer_id = $1 and l.deleted_at is null limit 1000)) as addresses"
         )
     };
@@ -85,9 +83,9 @@ macro_rules! addresses_postgres {
 
 pub(crate) use {address, addresses_postgres, addresses_sqlite};
 
-/// What stands for one address: id, name, whether it is the default for shipping and for billing (0 or 1), [`LINES`], metadata, when
-/// it was made and last changed.
-type Row = (String, Option<String>, u8, u8, [Option<String>; 10], Option<Value>, Timestamp, Timestamp);
+/// What stands for one address: id, name, whether it is the default for shipping and for billing (0 or 1), [`LINES`], the text of the
+/// metadata (which may go as deep by itself as a customer's), when it was made and last changed.
+type Row = (String, Option<String>, u8, u8, [Option<String>; 10], Option<String>, Timestamp, Timestamp);
 
 const LIST_SQLITE: &str = concat!("select ", addresses_sqlite!());
 const LIST_POSTGRES: &str = concat!("select ", addresses_postgres!());
@@ -107,17 +105,23 @@ pub async fn list(tx: &mut Tx, customer: &CustomerId) -> Result<Vec<CustomerAddr
 /// The customer's addresses in a row's column `addresses`, in the order of their ids.
 ///
 /// # Errors
-/// When the column has another type.
+/// When the column has another type, or metadata is no JSON.
 pub(crate) fn from_row(row: &impl Columns, customer: &CustomerId) -> Result<Vec<CustomerAddress>, DbError> {
     let rows: Vec<Row> = row.json("addresses")?.unwrap_or_default();
-    let mut addresses: Vec<_> = rows.into_iter().map(|row| from_array(row, customer)).collect();
+    let mut addresses = rows.into_iter().map(|row| from_array(row, customer)).collect::<Result<Vec<_>, _>>()?;
     addresses.sort_unstable_by(|one, other| one.id.cmp(&other.id));
     Ok(addresses)
 }
 
-fn from_array(row: Row, customer: &CustomerId) -> CustomerAddress {
+/// One of them.
+///
+/// # Errors
+/// When its metadata is no JSON.
+fn from_array(row: Row, customer: &CustomerId) -> Result<CustomerAddress, DbError> {
     let (id, address_name, is_default_shipping, is_default_billing, lines, metadata, created_at, updated_at) = row;
-    CustomerAddress {
+    let metadata = metadata.as_deref().map(serde_json::from_str::<Value>).transpose();
+    let metadata = metadata.map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+    Ok(CustomerAddress {
         id,
         address_name,
         is_default_shipping: is_default_shipping != 0,
@@ -127,7 +131,7 @@ fn from_array(row: Row, customer: &CustomerId) -> CustomerAddress {
         customer_id: customer.clone(),
         created_at,
         updated_at,
-    }
+    })
 }
 
 const DELETE_OF_CUSTOMER: &str = "delete from customer_address where customer_id = $1";

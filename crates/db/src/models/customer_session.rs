@@ -29,7 +29,7 @@ pub struct Session {
 }
 
 /// The columns that [`Session`] reads, from `customer c`: each look-up by itself, as in [`customer_columns`]. An identity without
-/// metadata has JSON's null, so that SQL's says that there is none; and so a deletion that is not due yet has 1970.
+/// metadata has JSON's null, so that SQL's says that there is none; and so a deletion that is not scheduled has 1970.
 macro_rules! session_columns {
     () => {
         concat!(

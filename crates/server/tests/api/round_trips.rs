@@ -15,7 +15,7 @@ use axum::body::Body;
 use cr_core::workflows::create_api_key::{self, ApiKeyType};
 use cr_db::DatabaseKind;
 use cr_server::start::Started;
-use cr_testkit::{Frozen, TestDatabase};
+use cr_testkit::{Frozen, TestDatabase, newer_medusa};
 use http::{Method, Request};
 use serde_json::{Value, json};
 use tracing::Instrument as _;
@@ -27,7 +27,7 @@ use crate::support::{self, Answer, CHEAP, DEVELOPMENT, PASSWORD, TestServer};
 
 /// Every request that is measured, in order: its statements on SQLite, its round trips on PostgreSQL, and where that is more than one,
 /// what for.
-const COSTS: [(&str, usize, usize, &str); 24] = [
+const COSTS: [(&str, usize, usize, &str); 26] = [
     ("register", 8, 6, "it is counted and committed before the hash; then identity and credential"),
     ("POST /store/customers", 9, 10, "who has the contacts, the customer, the identity; on PostgreSQL their locks"),
     ("otp/send, own", 8, 8, "identity, account, counters seen twice and taken once, the code, the message"),
@@ -50,7 +50,14 @@ const COSTS: [(&str, usize, usize, &str); 24] = [
     ("otp/send, nobody's", 7, 7, "as somebody's"),
     ("otp/verify, anonymous", 10, 10, "the guess is counted and committed; then the contact is proven"),
     ("GET me, with a publishable key", 1, 1, ""),
+    ("otp/send, nobody's, with a publishable key", 8, 8, "the key; then as a send"),
     ("GET me, with an address", 1, 1, ""),
+    (
+        "GET me, with a stale flag",
+        5,
+        6,
+        "once, where Medusa's admin changed the e-mail: held, read again, and corrected",
+    ),
     ("proxied, with a token", 1, 1, ""),
 ];
 
@@ -264,6 +271,9 @@ async fn measure(database: &TestDatabase) -> Vec<(&'static str, Vec<String>)> {
         let bearer = format!("Bearer {login}");
         let headers = [("authorization", bearer.as_str()), ("x-publishable-api-key", key.as_str())];
         walk.send("GET me, with a publishable key", &keyed, 200, request(Method::GET, ME, &headers, None)).await;
+        let body = json!({"type": "email_verification", "email": format!("nobody{number}@keyed.example.com")});
+        let send = request(Method::POST, SEND, &[("x-publishable-api-key", key.as_str())], Some(body));
+        walk.send("otp/send, nobody's, with a publishable key", &keyed, 200, send).await;
         database
             .sql(&format!(
                 "insert into customer_address (id, customer_id) select 'address of {number}', id from customer \
@@ -274,6 +284,11 @@ async fn measure(database: &TestDatabase) -> Vec<(&'static str, Vec<String>)> {
         let me = request(Method::GET, ME, &bearer_alone, None);
         let shown = walk.send("GET me, with an address", &shop, 200, me).await;
         assert_eq!(shown.field("/customer/addresses/0/id"), format!("address of {number}"));
+        database
+            .sql(&format!("update customer set email = 'admins{number}@example.com' where email = '{}'", walk.email()))
+            .await;
+        let me = request(Method::GET, ME, &bearer_alone, None);
+        walk.send("GET me, with a stale flag", &shop, 200, me).await;
         let proxied = request(Method::GET, "/store/carts", &[("authorization", &bearer)], None);
         walk.send("proxied, with a token", &gateway, 200, proxied).await;
         heard = walk.heard;
@@ -310,5 +325,26 @@ cr_testkit::both! {
             let of = |wanted: &str| &heard.iter().find(|(name, _)| *name == wanted).unwrap().1;
             assert_eq!(of(one), of(other), "{one} and {other}");
         }
+    }
+
+    /// Medusa 2.16 and newer keep what they have confirmed in a table of their own.
+    async fn beside_a_newer_medusa_an_unproven_contact_is_one_look_more(database: TestDatabase) {
+        let (server, clock) = stage(&database, &[]).await;
+        database.sql(&newer_medusa::auth_verification(&database)).await;
+        let shop = Measured::build(&database, 2, &[]).await;
+        let mut walk = Walk { server: &server, clock: &clock, number: 0, heard: Vec::new() };
+        let login = walk.sign_up(&shop).await;
+        walk.heard.clear();
+        for phone in ["phone_verified", "true"] {
+            database.sql(&format!("update customer set phone = case when {phone} then null else phone end")).await;
+            for _ in 0..2 {
+                let me = request(Method::GET, ME, &[("authorization", &format!("Bearer {login}"))], None);
+                walk.send("GET me", &shop, 200, me).await;
+            }
+        }
+        // The first of each two prepares what it asks.
+        let trips: Vec<usize> = walk.heard.iter().skip(1).step_by(2).map(|(_, trips)| trips.len()).collect();
+        assert_eq!(trips, [2, 1], "{:?}", walk.heard);
+        server.stop().await;
     }
 }

@@ -24,10 +24,12 @@ impl LargeCounts {
         (0..KEPT).contains(&(now.millis() - counted_at.millis())).then_some(count)
     }
 
-    /// Keeps a count, if it is a large one.
+    /// Keeps a count in the place of the former one, if it is a large one.
     pub(super) fn keep(&self, status: Option<&str>, count: i64, now: Timestamp) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.remove(&status.map(str::to_owned));
         if count > FEW {
-            self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(status.map(str::to_owned), (count, now));
+            kept.insert(status.map(str::to_owned), (count, now));
         }
     }
 }
@@ -48,5 +50,8 @@ mod tests {
         }
         counts.keep(None, 20_000, now.plus_millis(10_000));
         assert_eq!(counts.get(None, now.plus_millis(10_001)), Some(20_000));
+        // The clock was set back, and there are few.
+        counts.keep(None, 3, now);
+        assert_eq!(counts.get(None, now.plus_millis(10_001)), None);
     }
 }

@@ -314,6 +314,18 @@ cr_testkit::both! {
         assert_eq!(gone.unwrap(), None);
     }
 
+    async fn metadata_of_an_address_may_go_as_deep_as_a_customers(test: TestDatabase) {
+        let database = open(&test, CUSTOMERS).await;
+        let deep = format!("{}1{}", r#"{"a":"#.repeat(127), "}".repeat(127));
+        test.sql(&format!("insert into customer_address (id, customer_id, metadata) values ('cuaddr_1', 'cus_1', '{deep}');
+                           update customer set metadata = '{deep}' where id = 'cus_1'")).await;
+        let mut tx = begin(&database).await;
+        let session = customer_session::find(&mut tx, &customer_id("cus_1"), &identity_id("authid_1"), true).await;
+        let session = session.unwrap().unwrap();
+        assert!(session.customer.metadata.is_some());
+        assert_eq!(session.addresses[0].metadata, session.customer.metadata);
+    }
+
     /// Nobody has so many; who makes them all the same must not make the server hold more.
     async fn a_thousand_addresses_are_enough(test: TestDatabase) {
         let database = open(&test, CUSTOMERS).await;
