@@ -23,7 +23,7 @@ const SQLITE_BUSY: Duration = Duration::from_secs(5);
 const SQLITE_CACHE: &str = "-32768";
 /// Bytes at the beginning of a SQLite file that a connection reads where the system has them, and does not copy page by page: the most
 /// that SQLite takes. Among a million customers a request that reads took 1.3 to 1.4 times as long as among a thousand, with this 1.1
-/// to 1.2 times. A disk that fails under such a read ends the process (SIGBUS) where a copy would have failed; in the index of the log, which
+/// to 1.3 times. A disk that fails under such a read ends the process (SIGBUS) where a copy would have failed; in the index of the log, which
 /// SQLite maps in any case, it did so before, and nothing that was answered is lost by it.
 const SQLITE_MAPPED: &str = "2147418112";
 /// PostgreSQL ends a statement, and a transaction left open, after these many milliseconds. And it goes by an index where there is one:

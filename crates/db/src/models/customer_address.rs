@@ -107,6 +107,7 @@ pub async fn list(tx: &mut Tx, customer: &CustomerId) -> Result<Vec<CustomerAddr
 /// # Errors
 /// When the column has another type, or metadata is no JSON.
 pub(crate) fn from_row(row: &impl Columns, customer: &CustomerId) -> Result<Vec<CustomerAddress>, DbError> {
+    // Neither database brings null: who has none has an empty array.
     let rows: Vec<Row> = row.json("addresses")?.unwrap_or_default();
     let mut addresses = rows.into_iter().map(|row| from_array(row, customer)).collect::<Result<Vec<_>, _>>()?;
     addresses.sort_unstable_by(|one, other| one.id.cmp(&other.id));

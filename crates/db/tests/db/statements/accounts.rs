@@ -326,6 +326,21 @@ cr_testkit::both! {
         assert_eq!(session.addresses[0].metadata, session.customer.metadata);
     }
 
+    /// PostgreSQL takes no such text, and a SQLite file may have been written by another program.
+    async fn metadata_that_is_no_json_is_told(test: TestDatabase) {
+        let database = open(&test, CUSTOMERS).await;
+        let insert = "insert into customer_address (id, customer_id, metadata) values ('cuaddr_1', 'cus_1', '{broken')";
+        let written = test.open().await.try_sql(insert).await;
+        assert_eq!(written.is_ok(), database.kind() == DatabaseKind::Sqlite, "{written:?}");
+        let mut tx = begin(&database).await;
+        let found = customer_address::list(&mut tx, &customer_id("cus_1")).await;
+        if written.is_ok() {
+            assert!(matches!(found, Err(DbError::Inconsistent(_))), "{found:?}");
+        } else {
+            assert_eq!(found.unwrap(), []);
+        }
+    }
+
     /// Nobody has so many; who makes them all the same must not make the server hold more.
     async fn a_thousand_addresses_are_enough(test: TestDatabase) {
         let database = open(&test, CUSTOMERS).await;
