@@ -64,6 +64,7 @@ files![
     (8, "lists", "0008_lists"),
     (9, "lanes", "0009_lanes"),
     (10, "one_index_a_lane", "0010_one_index_a_lane"),
+    (11, "orders", "0011_orders"),
 ];
 
 /// The migrations for one of the databases, checksummed. Its lock is off: we hold one of our own around more than this.

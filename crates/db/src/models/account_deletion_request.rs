@@ -180,42 +180,59 @@ pub async fn cancel(
         .transpose())
 }
 
-const COUNT: &str = "select count(*) as count from account_deletion_request \
-     where deleted_at is null and (cast($1 as text) is null or status = $1)";
+const COUNT: &str = "select count(*) as count from account_deletion_request where deleted_at is null";
+const COUNT_OF_STATUS: &str =
+    "select count(*) as count from account_deletion_request where status = $1 and deleted_at is null";
 
 /// How many requests there are, of one status or of all.
 ///
 /// # Errors
 /// When the statement fails.
 pub async fn count(tx: &mut Tx, status: Option<&str>) -> Result<i64, DbError> {
-    on!(tx, connection => sqlx::query(COUNT).bind(status).fetch_one(connection).await?.integer("count"))
+    on!(tx, connection => {
+        let query = match status {
+            Some(status) => sqlx::query(COUNT_OF_STATUS).bind(status),
+            None => sqlx::query(COUNT),
+        };
+        query.fetch_one(connection).await?.integer("count")
+    })
 }
 
 macro_rules! list {
-    ($index:literal, $column:literal, $direction:literal) => {
+    ($index:literal, $status:literal, $column:literal, $direction:literal) => {
         concat!(
             "select ",
             columns!(),
             " from account_deletion_request",
             $index,
-            " where deleted_at is null and (cast($1 as text) is null or status = $1) \
-             order by ",
+            " where ",
+            $status,
+            "deleted_at is null order by ",
             $column,
             " ",
             $direction,
             ", id ",
             $direction,
-            " limit $2 offset $3"
+            " limit $1 offset $2"
         )
     };
 }
-
 /// SQLite would rather sort all than go by an index in the order.
-const OLDEST_SQLITE: &str = list!(" indexed by cr_account_deletion_request_created_at", "created_at", "asc");
-const NEWEST_SQLITE: &str = list!(" indexed by cr_account_deletion_request_created_at", "created_at", "desc");
-/// PostgreSQL takes that index by itself.
-const OLDEST_POSTGRES: &str = list!("", "created_at", "asc");
-const NEWEST_POSTGRES: &str = list!("", "created_at", "desc");
+const OLDEST_SQLITE: &str = list!(" indexed by cr_account_deletion_request_created_at", "", "created_at", "asc");
+const NEWEST_SQLITE: &str = list!(" indexed by cr_account_deletion_request_created_at", "", "created_at", "desc");
+const LEAST_RECENT_SQLITE: &str = list!(" indexed by cr_account_deletion_request_updated_at", "", "updated_at", "asc");
+const MOST_RECENT_SQLITE: &str = list!(" indexed by cr_account_deletion_request_updated_at", "", "updated_at", "desc");
+const FIRST_CUSTOMERS_SQLITE: &str =
+    list!(" indexed by \"IDX_account_deletion_request_customer_id\"", "", "customer_id", "asc");
+const LAST_CUSTOMERS_SQLITE: &str =
+    list!(" indexed by \"IDX_account_deletion_request_customer_id\"", "", "customer_id", "desc");
+/// PostgreSQL takes these indexes by itself.
+const OLDEST_POSTGRES: &str = list!("", "", "created_at", "asc");
+const NEWEST_POSTGRES: &str = list!("", "", "created_at", "desc");
+const LEAST_RECENT_POSTGRES: &str = list!("", "", "updated_at", "asc");
+const MOST_RECENT_POSTGRES: &str = list!("", "", "updated_at", "desc");
+const FIRST_CUSTOMERS_POSTGRES: &str = list!("", "", "customer_id", "asc");
+const LAST_CUSTOMERS_POSTGRES: &str = list!("", "", "customer_id", "desc");
 
 /// A page of requests, of one status or of all.
 ///
@@ -229,25 +246,35 @@ pub async fn list(
     limit: i64,
     offset: i64,
 ) -> Result<Vec<AccountDeletionRequest>, DbError> {
-    let sql = match (tx.handle(), order, descending) {
-        (Handle::Sqlite(_), OrderBy::CreatedAt, false) => OLDEST_SQLITE,
-        (Handle::Sqlite(_), OrderBy::CreatedAt, true) => NEWEST_SQLITE,
-        (Handle::Postgres(_), OrderBy::CreatedAt, false) => OLDEST_POSTGRES,
-        (Handle::Postgres(_), OrderBy::CreatedAt, true) => NEWEST_POSTGRES,
-        (_, OrderBy::UpdatedAt, false) => list!("", "updated_at", "asc"),
-        (_, OrderBy::UpdatedAt, true) => list!("", "updated_at", "desc"),
-        (_, OrderBy::CustomerId, false) => list!("", "customer_id", "asc"),
-        (_, OrderBy::CustomerId, true) => list!("", "customer_id", "desc"),
+    let sql = match (tx.handle(), status, order, descending) {
+        // By time each has an index of its own, which both databases take by themselves.
+        (_, Some(_), OrderBy::CreatedAt, false) => list!("", "status = $3 and ", "created_at", "asc"),
+        (_, Some(_), OrderBy::CreatedAt, true) => list!("", "status = $3 and ", "created_at", "desc"),
+        (_, Some(_), OrderBy::UpdatedAt, false) => list!("", "status = $3 and ", "updated_at", "asc"),
+        (_, Some(_), OrderBy::UpdatedAt, true) => list!("", "status = $3 and ", "updated_at", "desc"),
+        (_, Some(_), OrderBy::CustomerId, false) => list!("", "status = $3 and ", "customer_id", "asc"),
+        (_, Some(_), OrderBy::CustomerId, true) => list!("", "status = $3 and ", "customer_id", "desc"),
+        (Handle::Sqlite(_), None, OrderBy::CreatedAt, false) => OLDEST_SQLITE,
+        (Handle::Sqlite(_), None, OrderBy::CreatedAt, true) => NEWEST_SQLITE,
+        (Handle::Sqlite(_), None, OrderBy::UpdatedAt, false) => LEAST_RECENT_SQLITE,
+        (Handle::Sqlite(_), None, OrderBy::UpdatedAt, true) => MOST_RECENT_SQLITE,
+        (Handle::Sqlite(_), None, OrderBy::CustomerId, false) => FIRST_CUSTOMERS_SQLITE,
+        (Handle::Sqlite(_), None, OrderBy::CustomerId, true) => LAST_CUSTOMERS_SQLITE,
+        (Handle::Postgres(_), None, OrderBy::CreatedAt, false) => OLDEST_POSTGRES,
+        (Handle::Postgres(_), None, OrderBy::CreatedAt, true) => NEWEST_POSTGRES,
+        (Handle::Postgres(_), None, OrderBy::UpdatedAt, false) => LEAST_RECENT_POSTGRES,
+        (Handle::Postgres(_), None, OrderBy::UpdatedAt, true) => MOST_RECENT_POSTGRES,
+        (Handle::Postgres(_), None, OrderBy::CustomerId, false) => FIRST_CUSTOMERS_POSTGRES,
+        (Handle::Postgres(_), None, OrderBy::CustomerId, true) => LAST_CUSTOMERS_POSTGRES,
     };
-    on!(tx, connection => sqlx::query(sql)
-        .bind(status)
-        .bind(limit)
-        .bind(offset)
-        .fetch_all(connection)
-        .await?
-        .iter()
-        .map(from_row)
-        .collect())
+    on!(tx, connection => {
+        let query = sqlx::query(sql).bind(limit).bind(offset);
+        let query = match status {
+            Some(status) => query.bind(status),
+            None => query,
+        };
+        query.fetch_all(connection).await?.iter().map(from_row).collect()
+    })
 }
 
 macro_rules! due {

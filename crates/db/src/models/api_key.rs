@@ -7,7 +7,7 @@ use cr_types::timestamp::Timestamp;
 use crate::error::DbError;
 use crate::row::Columns;
 use crate::stamp::Stamp;
-use crate::tx::{Tx, on};
+use crate::tx::{Handle, Tx, on};
 
 /// One key.
 #[derive(Clone, PartialEq, Eq)]
@@ -69,16 +69,30 @@ pub async fn find_publishable(tx: &mut Tx, token: &str, now: Timestamp) -> Resul
         .transpose())
 }
 
-const LIST_SECRET: &str = "select id, token, salt, redacted, title, type, created_by from api_key \
-     where redacted = $1 and type = 'secret' and deleted_at is null and (revoked_at is null or revoked_at > $2) \
-     order by id limit 20";
+macro_rules! list_secret {
+    ($index:literal) => {
+        concat!(
+            "select id, token, salt, redacted, title, type, created_by from api_key",
+            $index,
+            " where redacted = $1 and type = 'secret' and deleted_at is null and (revoked_at is null or revoked_at > $2) \
+             order by id limit 20"
+        )
+    };
+}
+/// SQLite would rather go through all keys that are not deleted.
+const LIST_SECRET_SQLITE: &str = list_secret!(" indexed by \"IDX_api_key_redacted\"");
+const LIST_SECRET_POSTGRES: &str = list_secret!("");
 
 /// Secret keys in force that read the same when redacted, 20 at most: the caller compares the hash.
 ///
 /// # Errors
 /// When the statement fails.
 pub async fn list_secret(tx: &mut Tx, redacted: &str, now: Timestamp) -> Result<Vec<ApiKey>, DbError> {
-    on!(tx, connection => sqlx::query(LIST_SECRET)
+    let sql = match tx.handle() {
+        Handle::Sqlite(_) => LIST_SECRET_SQLITE,
+        Handle::Postgres(_) => LIST_SECRET_POSTGRES,
+    };
+    on!(tx, connection => sqlx::query(sql)
         .bind(redacted)
         .bind(Stamp(now))
         .fetch_all(connection)

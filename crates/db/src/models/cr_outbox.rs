@@ -351,6 +351,7 @@ pub async fn discard(tx: &mut Tx, id: &str, attempt: i64) -> Result<bool, DbErro
     Ok(settled == 1)
 }
 
+/// Asked twice: what an operator made due again while this waited for it stays.
 const PRUNE: &str = "
 delete from cr_outbox
 where id in (
@@ -359,7 +360,7 @@ where id in (
   where status in ('delivered', 'dead') and updated_at < $1
   order by updated_at, id
   limit $2
-)";
+) and status in ('delivered', 'dead') and updated_at < $1";
 
 /// Removes up to `limit` messages that were settled before `before`; the answer is how many.
 ///
