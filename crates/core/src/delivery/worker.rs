@@ -96,9 +96,9 @@ impl Worker {
             if inner.now() >= next_pruning && !database_fails {
                 next_pruning = inner.prune().await;
             }
-            // A full lane has work that is due all the time: what wakes it is a send that ends.
-            let is_full = [&messages, &events].iter().any(|lane| lane.len() >= CONCURRENCY);
-            let pause = if database_fails || is_full { POLL } else { inner.pause().await };
+            // What is on its way wakes this by its end.
+            let is_busy = !messages.is_empty() || !events.is_empty();
+            let pause = if database_fails || is_busy { POLL } else { inner.pause().await };
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = inner.app.shared.wake.notified(), if !database_fails => {}

@@ -23,13 +23,13 @@ pub struct Input {
 /// # Errors
 /// As [`guess::take`]; 400 when there is nothing to cancel any more, or the code's contact is not the customer's any more.
 pub async fn run(app: &App, input: Input) -> Result<AccountDeletionRequest, Error> {
-    let otp = guess::take(app, &input.token, &input.code, OtpKind::Cancellation).await?;
+    let otp = guess::take(app, &input.token, &input.code, OtpKind::Cancellation).await?.otp;
     let mut cx = app.begin().await?;
     cx.step("verify-otp")?;
     // Request, customer, code: the order in which the job holds them. What the request says is told last.
     let cancelled = AccountDeletionRequestService::cancel_request(&mut cx, &otp.customer_id).await;
     let customer = lock_customer(&mut cx, &otp).await?;
-    guess::consume(&mut cx, &otp).await?;
+    guess::consume(&mut cx, &otp, &[]).await?;
     cx.step("cancel-account-deletion-request")?;
     let request = cancelled?;
     let event = Event::AccountDeletionCancelled { id: request.id.clone(), customer_id: customer.id };

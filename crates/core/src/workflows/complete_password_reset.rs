@@ -4,6 +4,7 @@
 //! account with somebody else's address may still sit in it by the other channel: so that channel is cleared, and every
 //! session ends.
 
+use cr_db::models::cr_limit;
 use cr_db::models::cr_reset_token;
 use cr_db::models::customer;
 use cr_db::models::provider_identity::ProviderIdentity;
@@ -67,7 +68,8 @@ pub async fn run(app: &App, input: Input) -> Result<(), Error> {
         }
     }
     let subject = cx.shared.keys.contact_hmac(input.contact.as_str(), &stored.key());
-    login_failures::clear(&mut cx, &subject).await?;
+    let failures = login_failures::counters(&cx, &subject);
+    cr_limit::clear(&mut cx.tx, &failures).await?;
     cx.commit().await
 }
 

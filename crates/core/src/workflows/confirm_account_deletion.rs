@@ -32,11 +32,11 @@ pub struct Input {
 /// # Errors
 /// As [`guess::take`]; 400 when a request is active already, or the code's contact is not the customer's any more.
 pub async fn run(app: &App, input: Input) -> Result<AccountDeletionRequest, Error> {
-    let otp = guess::take(app, &input.token, &input.code, OtpKind::Deletion).await?;
+    let otp = guess::take(app, &input.token, &input.code, OtpKind::Deletion).await?.otp;
     let mut cx = app.begin().await?;
     cx.step("verify-otp")?;
     let customer = lock_customer(&mut cx, &otp).await?;
-    guess::consume(&mut cx, &otp).await?;
+    guess::consume(&mut cx, &otp, &[]).await?;
     cx.step("create-account-deletion-request")?;
     let days = cx.shared.options.scheduled_days;
     let due = cx.now.plus_seconds(days.saturating_mul(86_400));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use cr_db::models::auth_identity::AuthIdentity;
+use cr_db::models::cr_limit;
 use cr_db::models::customer::{self, Customer};
 use cr_db::models::otp_verification::OtpVerification;
 use cr_types::ids::CustomerId;
@@ -49,18 +50,21 @@ pub struct Output {
 /// 401 for a token of another customer; as [`guess::take`]; 422 when another account has proven the contact meanwhile.
 pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
     check_owner(app, &input).await?;
-    let otp = guess::take(app, &input.token, &input.code, OtpKind::ContactChange).await?;
+    let otp = guess::take(app, &input.token, &input.code, OtpKind::ContactChange).await?.otp;
     let (contact, value) = content(app, &otp)?;
     let mut cx = app.begin().await?;
     cx.step("verify-otp")?;
     let mut customer = lock_customer(&mut cx, &input.customer_id, contact, &value).await?;
-    guess::consume(&mut cx, &otp).await?;
+    let identifier = cx.shared.keys.contact_hmac(contact.as_str(), &proof::canonical(&cx, contact, &value));
+    let failures = login_failures::counters(&cx, &identifier);
+    let has_failures = guess::consume(&mut cx, &otp, &failures).await?;
     let before = customer.clone();
     let undo = Undo::of(&mut cx, &customer).await?;
     cx.step("update-contact")?;
     proof::prove(&mut cx, &mut customer, contact, &value).await?;
-    let identifier = cx.shared.keys.contact_hmac(contact.as_str(), &proof::canonical(&cx, contact, &value));
-    login_failures::clear(&mut cx, &identifier).await?;
+    if has_failures {
+        cr_limit::clear(&mut cx.tx, &failures).await?;
+    }
     cx.step("send-notification")?;
     let event = Event::CustomerContactChanged { id: customer.id.clone(), contact };
     tell(&mut cx, &before, contact, &undo, event.name()).await?;

@@ -1,9 +1,10 @@
 //! `POST /store/customers/otp/verify`: a code that came back proves the contact that it was sent to, and no other.
 
 use cr_db::models::auth_identity::AuthIdentity;
+use cr_db::models::cr_limit;
 use cr_db::models::customer::Customer;
 use cr_db::models::customer_session::{self, Session};
-use cr_db::models::otp_verification::OtpVerification;
+use cr_db::models::otp_verification::{GuessedCode, OtpVerification};
 use cr_db::models::provider_identity;
 use cr_types::ids::AuthIdentityId;
 use serde_json::{Map, Value, json};
@@ -45,12 +46,17 @@ pub struct Output {
 /// # Errors
 /// As [`guess::take`]; 400 when an anonymous code may not prove this contact; 422 when another account has proven it.
 pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
-    let otp = guess::take(app, &input.token, &input.code, OtpKind::Verify).await?;
-    let contact = OtpPurpose::contact_of(&otp.purpose).ok_or_else(guess::no_longer_valid)?;
+    let guessed = guess::take(app, &input.token, &input.code, OtpKind::Verify).await?;
+    let contact = OtpPurpose::contact_of(&guessed.otp.purpose).ok_or_else(guess::no_longer_valid)?;
+    let GuessedCode { otp, contact: value } = guessed;
+    let value = value.ok_or_else(guess::no_longer_valid)?;
     let mut cx = app.begin().await?;
     cx.step("verify-otp")?;
-    let (session, value) = lock_target(&mut cx, &otp, contact, input.claims.as_ref()).await?;
-    guess::consume(&mut cx, &otp).await?;
+    let session = lock_target(&mut cx, &otp, contact, &value, input.claims.as_ref()).await?;
+    let canonical = proof::canonical(&cx, contact, &value);
+    let identifier = cx.shared.keys.contact_hmac(contact.as_str(), &canonical);
+    let failures = login_failures::counters(&cx, &identifier);
+    let has_failures = guess::consume(&mut cx, &otp, &failures).await?;
     let own = input.claims.as_ref().and_then(|claims| own_identity(&session, claims));
     let is_own = own.is_some();
     let Session { mut customer, is_deletion_active, addresses, .. } = session;
@@ -61,12 +67,12 @@ pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
         ContactType::Email => "verify-email",
         ContactType::Phone => "verify-phone",
     })?;
-    let canonical = proof::canonical(&cx, contact, &value);
     // A phone that an import wrote in another form is stored as E.164 from now on; an e-mail keeps its case.
     let stored = if contact == ContactType::Phone { &canonical } else { &value };
     proof::prove(&mut cx, &mut customer, contact, stored).await?;
-    let identifier = cx.shared.keys.contact_hmac(contact.as_str(), &canonical);
-    login_failures::clear(&mut cx, &identifier).await?;
+    if has_failures {
+        cr_limit::clear(&mut cx.tx, &failures).await?;
+    }
     let login = match input.claims.zip(own).filter(|_| !is_deletion_active) {
         Some((claims, identity)) => login_token(&mut cx, &customer, contact, &claims, &identity).await?,
         None => None,
@@ -77,29 +83,25 @@ pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
     Ok(Output { contact, customer: body, login })
 }
 
-/// Locks contact and customer, and makes sure that the customer still has the contact that the code went to. Who asks comes with it.
+/// Locks contact and customer, and makes sure that the customer still has the contact, which they had when the guess was counted, and
+/// that the code went to it. Who asks comes with it.
 async fn lock_target(
     cx: &mut Ctx,
     otp: &OtpVerification,
     contact: ContactType,
+    value: &str,
     claims: Option<&AuthClaims>,
-) -> Result<(Session, String), Error> {
-    let id = &otp.customer_id;
+) -> Result<Session, Error> {
+    proof::hold(cx, &otp.customer_id, contact, value).await?;
     // Without a token: an id that no identity has.
     let identity = claims.map(|claims| claims.auth_identity_id.clone()).unwrap_or_default();
     let identity = AuthIdentityId::from_stored(identity);
-    let with_addresses = claims.is_some();
-    let found = customer_session::find(&mut cx.tx, id, &identity, with_addresses).await?;
-    let mut session = found.ok_or_else(guess::no_longer_valid)?;
-    let value = proof::contact_of(&session.customer, contact).ok_or_else(guess::no_longer_valid)?.to_owned();
-    if proof::hold(cx, id, contact, &value).await? {
-        let found = customer_session::find(&mut cx.tx, id, &identity, with_addresses).await?;
-        session = found.ok_or_else(guess::no_longer_valid)?;
-    }
+    let found = customer_session::find(&mut cx.tx, &otp.customer_id, &identity, claims.is_some()).await?;
+    let session = found.ok_or_else(guess::no_longer_valid)?;
     let sent_to = otp.destination_hmac.as_deref().unwrap_or_default();
-    let is_same = proof::contact_of(&session.customer, contact) == Some(&value)
-        && cx.shared.keys.contact_matches(contact.as_str(), &value, sent_to);
-    if is_same && session.customer.has_account { Ok((session, value)) } else { Err(guess::no_longer_valid()) }
+    let is_same = proof::contact_of(&session.customer, contact) == Some(value)
+        && cx.shared.keys.contact_matches(contact.as_str(), value, sent_to);
+    if is_same && session.customer.has_account { Ok(session) } else { Err(guess::no_longer_valid()) }
 }
 
 /// The identity of the request's token, if the token counts and the identity is this customer's.

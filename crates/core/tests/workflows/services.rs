@@ -38,7 +38,7 @@ cr_testkit::both! {
         let mut cx = shop.app.begin().await.unwrap();
         let proven = OtpVerificationService::get_customer_verification_by_customer_id(&mut cx, &id).await.unwrap();
         assert_eq!(proven, Some((false, false)));
-        guess::consume(&mut cx, &otp).await.unwrap();
+        guess::consume(&mut cx, &otp, &[]).await.unwrap();
         OtpVerificationService::update_email_verified(&mut cx, &id).await.unwrap();
         let nobody = OtpVerificationService::update_phone_verified(&mut cx, &id).await;
         assert_refused(nobody, ErrorKind::InvalidData, "Customer has no phone");

@@ -256,12 +256,15 @@ pub async fn unclaim(tx: &mut Tx, seen: &LimitRow, now: Timestamp) -> Result<(),
 
 const CLEAR: &str = "delete from cr_limit where key = $1";
 
-/// Forgets a counter.
+/// Forgets counters, one after the other: whoever takes several of the same takes them in that order, too, so that neither waits for the
+/// other in a circle.
 ///
 /// # Errors
-/// When the statement fails.
-pub async fn clear(tx: &mut Tx, key: &str) -> Result<(), DbError> {
-    on!(tx, connection => sqlx::query(CLEAR).bind(key).execute(connection).await.map(|_| ()))?;
+/// When a statement fails.
+pub async fn clear(tx: &mut Tx, keys: &[String]) -> Result<(), DbError> {
+    for key in keys {
+        on!(tx, connection => sqlx::query(CLEAR).bind(key).execute(connection).await.map(|_| ()))?;
+    }
     Ok(())
 }
 

@@ -157,6 +157,17 @@ macro_rules! subject {
     };
 }
 
+/// What a guess brings: the code's row, and the contact that is to be verified as its customer has it at that moment.
+macro_rules! guessed {
+    () => {
+        concat!(
+            columns!(),
+            ", (select case otp_verification.purpose when 'email_verification' then c.email when 'phone_verification' then c.phone end \
+             from customer c where c.id = otp_verification.customer_id and c.deleted_at is null) as contact"
+        )
+    };
+}
+
 /// SQLite runs one after the other; the second sees how many counters had room.
 const TAKE_ATTEMPT_SQLITE: &str = concat!(
     "insert into cr_limit (key, count, resets_at, updated_at) select (c.value ->> 'start') || ",
@@ -171,7 +182,7 @@ const TAKE_ATTEMPT_SQLITE: &str = concat!(
     "; update otp_verification set attempts = attempts + 1, updated_at = $4 where ",
     is_open!(),
     " and changes() = json_array_length($5) returning ",
-    columns!()
+    guessed!()
 );
 /// PostgreSQL does it all at once: the code is held before its counters, as whoever uses it up does.
 const TAKE_ATTEMPT_POSTGRES: &str = concat!(
@@ -190,7 +201,7 @@ const TAKE_ATTEMPT_POSTGRES: &str = concat!(
     " returning key) update otp_verification set attempts = attempts + 1, updated_at = $4 where ",
     is_open!(),
     " and exists (select 1 from code) and (select count(*) from counted) = jsonb_array_length($5) returning ",
-    columns!()
+    guessed!()
 );
 
 /// A rate that guesses at a subject's codes are counted by, however many codes they are.
@@ -201,6 +212,19 @@ pub struct GuessCounter {
     pub most: i64,
     /// When it ends, if it begins now.
     pub window_ends: Timestamp,
+}
+
+/// A code that a guess was counted for.
+pub struct GuessedCode {
+    /// The code.
+    pub otp: OtpVerification,
+    /// The contact that its purpose verifies, as its customer has it; it may be another once the customer is held.
+    pub contact: Option<String>,
+}
+
+/// Reads what `TAKE_ATTEMPT_…` return.
+fn guessed(row: &impl Columns) -> Result<GuessedCode, DbError> {
+    Ok(GuessedCode { otp: from_row(row)?, contact: row.optional_text("contact")? })
 }
 
 /// Counts one guess at a code of this kind, if one of `max` is left, and by all `counters`, if each has room. The statement itself
@@ -216,7 +240,7 @@ pub async fn take_attempt(
     max: i64,
     counters: &[GuessCounter],
     now: Timestamp,
-) -> Result<Option<OtpVerification>, DbError> {
+) -> Result<Option<GuessedCode>, DbError> {
     let counters: serde_json::Value = counters
         .iter()
         .map(|it| serde_json::json!({ "start": it.start, "most": it.most, "ends": it.window_ends.to_string() }))
@@ -232,7 +256,7 @@ pub async fn take_attempt(
                 .bind(counters)
                 .fetch_optional($connection)
                 .await?
-                .map(|row| from_row(&row))
+                .map(|row| guessed(&row))
                 .transpose()
         };
     }
@@ -255,31 +279,48 @@ const CONSUME_SQLITE: &str = concat!(
     "; update cr_limit set count = count - 1, updated_at = $2 \
      where changes() = 1 and key in (select value from json_each($3)) and count > 0"
 );
-/// PostgreSQL does the same at once: the code is held before its counters. How many they are it does not see when it plans, which it
-/// would do anew each time.
+/// PostgreSQL does the same at once, and looks for the watched counters: the code is held before its counters. How many they are it does
+/// not see when it plans, which it would do anew each time.
 const CONSUME_POSTGRES: &str = concat!(
     "with consumed as (",
     consume!(),
     " returning id), given_back as (update cr_limit set count = count - 1, updated_at = $2 \
-     where key = any(array(select unnest($3::text[]))) and count > 0 and exists (select 1 from consumed)) select id from consumed"
+     where key = any(array(select unnest($3::text[]))) and count > 0 and exists (select 1 from consumed)) \
+     select exists (select 1 from cr_limit w where w.key = any(array(select unnest($4::text[])))) as has_watched from consumed"
 );
 
-/// Uses a code up, and takes one back from each of these counters; false, and nothing is done, when it was used, replaced or voided
-/// meanwhile. Of parallel callers one gets true.
+/// A code that was used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Consumed {
+    /// Whether there may be one of the watched counters.
+    pub has_watched: bool,
+}
+
+/// Uses a code up, takes one back from each of the counters `given_back`, and tells whether there is one of `watched`; `None`, and nothing
+/// is done, when it was used, replaced or voided meanwhile. Of parallel callers one gets it.
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn consume(tx: &mut Tx, id: &OtpId, counters: &[String], now: Timestamp) -> Result<bool, DbError> {
-    Ok(match tx.handle() {
+pub async fn consume(
+    tx: &mut Tx,
+    id: &OtpId,
+    given_back: &[String],
+    watched: &[String],
+    now: Timestamp,
+) -> Result<Option<Consumed>, DbError> {
+    match tx.handle() {
         Handle::Sqlite(connection) => {
             let query = sqlx::query(CONSUME_SQLITE).bind(id.as_str()).bind(Stamp(now));
-            query.bind(serde_json::Value::from(counters)).execute(connection).await?.rows_affected() > 0
+            let done = query.bind(serde_json::Value::from(given_back)).execute(connection).await?;
+            // To look for them would be a statement, as it is to delete them unseen.
+            Ok((done.rows_affected() > 0).then_some(Consumed { has_watched: !watched.is_empty() }))
         }
         Handle::Postgres(connection) => {
             let query = sqlx::query(CONSUME_POSTGRES).bind(id.as_str()).bind(Stamp(now));
-            query.bind(counters).fetch_optional(connection).await?.is_some()
+            let row = query.bind(given_back).bind(watched).fetch_optional(connection).await?;
+            row.map(|row| Ok(Consumed { has_watched: row.boolean("has_watched")? })).transpose()
         }
-    })
+    }
 }
 
 const PRUNE: &str = "delete from otp_verification where id in \

@@ -190,7 +190,7 @@ pub async fn forgive(app: &App, attempt: &Attempt, now: Timestamp) -> Result<(),
     let statements = attempt.failure_keys.len() * usize::from(attempt.has_failures) + usize::from(remembers);
     let mut tx = if statements > 1 { app.db.begin().await? } else { app.db.single().await? };
     if attempt.has_failures {
-        forget(&mut tx, &attempt.failure_keys).await?;
+        cr_limit::clear(&mut tx, &attempt.failure_keys).await?;
     }
     if let Some(known) = attempt.known_key.as_ref().filter(|_| remembers) {
         cr_limit::renew(&mut tx, known, now.plus_seconds(KNOWN_SECONDS), now).await?;
@@ -199,21 +199,10 @@ pub async fn forgive(app: &App, attempt: &Attempt, now: Timestamp) -> Result<(),
     Ok(())
 }
 
-/// Forgets the failures of an identifier in the transaction of something that proves its owner: a reset, a verification.
-///
-/// # Errors
-/// When the statement fails.
-pub async fn clear(cx: &mut Ctx, identifier: &str) -> Result<(), Error> {
-    let keys = keys(&cx.shared.options.limits.login_failures, identifier);
-    forget(&mut cx.tx, &keys).await
-}
-
-/// Deletes counters one by one, in the order in which [`count`] takes them, so that the two never wait for each other.
-async fn forget(tx: &mut Tx, keys: &[String]) -> Result<(), Error> {
-    for key in keys {
-        cr_limit::clear(tx, key).await?;
-    }
-    Ok(())
+/// The counters of an identifier, the HMAC of channel and canonical value. What proves its owner, a reset or a verification, forgets them
+/// in its transaction, in this order, and last: an erasure holds customers first, then these.
+pub fn counters(cx: &Ctx, identifier: &str) -> Vec<String> {
+    keys(&cx.shared.options.limits.login_failures, identifier)
 }
 
 #[cfg(test)]

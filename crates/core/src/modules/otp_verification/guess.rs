@@ -2,7 +2,7 @@
 //! `maxAttempts` tries, whatever becomes of the requests.
 
 use cr_db::DatabaseKind;
-use cr_db::models::otp_verification::{self, GuessCounter, OtpVerification};
+use cr_db::models::otp_verification::{self, GuessCounter, GuessedCode, OtpVerification};
 use cr_types::timestamp::Timestamp;
 
 use crate::app::App;
@@ -23,7 +23,7 @@ const WRONG_CODES: &str = "wrongCodes";
 /// # Errors
 /// 401 for a token that is none of this kind; 400 for one that expired, was replaced or used; `otp_locked` when no try is
 /// left; 400 for a wrong code.
-pub async fn take(app: &App, token: &str, guess: &str, kind: OtpKind) -> Result<OtpVerification, Error> {
+pub async fn take(app: &App, token: &str, guess: &str, kind: OtpKind) -> Result<GuessedCode, Error> {
     let now = app.shared.env.clock.now();
     let token = read(app, token, kind, now)?;
     let max = app.shared.options.max_attempts;
@@ -38,7 +38,7 @@ pub async fn take(app: &App, token: &str, guess: &str, kind: OtpKind) -> Result<
     let is_one = counters.is_empty() || (counters.len() == 1 && app.db.kind() == DatabaseKind::Postgres);
     let mut tx = if is_one { app.db.single().await? } else { app.db.begin().await? };
     let guessed = otp_verification::take_attempt(&mut tx, &token.id, kind.as_str(), max, &counters, now).await?;
-    let Some(otp) = guessed else {
+    let Some(guessed) = guessed else {
         let row = otp_verification::find(&mut tx, &token.id).await?;
         return Err(refusal(row.as_ref(), kind, now));
     };
@@ -46,8 +46,8 @@ pub async fn take(app: &App, token: &str, guess: &str, kind: OtpKind) -> Result<
     tx.commit().await?;
     app.shared.pass("guess-counted");
     let guess = code::normalise(guess, app.shared.options.otp_charset);
-    if app.shared.keys.code_matches(otp.id.as_str(), &guess, &otp.hashed_code) {
-        Ok(otp)
+    if app.shared.keys.code_matches(guessed.otp.id.as_str(), &guess, &guessed.otp.hashed_code) {
+        Ok(guessed)
     } else {
         Err(Error::invalid_data("Invalid OTP code"))
     }
@@ -86,17 +86,18 @@ pub fn open_sealed(keys: &Keys, otp: &OtpVerification) -> Option<Vec<u8>> {
     keys.open(Seal::Otp, otp.id.as_str(), otp.sealed.as_deref()?)
 }
 
-/// Uses a code up in the transaction of its effect, and gives its count back: a right code costs nothing. The caller holds the
-/// customer already: who holds both takes the customer first, then the code, then its counter.
+/// Uses a code up in the transaction of its effect, and gives its count back: a right code costs nothing. The caller holds the customer
+/// already: who holds both takes the customer first, then the code, then its counter. The answer is whether there may be one of the
+/// counters `watched`, which the caller forgets at its end, when it waits for nobody any more.
 ///
 /// # Errors
 /// 400 `OTP is no longer valid` when another request was quicker.
-pub async fn consume(cx: &mut Ctx, otp: &OtpVerification) -> Result<(), Error> {
+pub async fn consume(cx: &mut Ctx, otp: &OtpVerification, watched: &[String]) -> Result<bool, Error> {
     let subject = wrong_codes_subject(otp);
     let limit = &cx.shared.options.limits.wrong_codes;
     let keys: Vec<String> = limit.iter().map(|rate| rate_limit::key(WRONG_CODES, rate.seconds, &subject)).collect();
-    let is_consumed = otp_verification::consume(&mut cx.tx, &otp.id, &keys, cx.now).await?;
-    if is_consumed { Ok(()) } else { Err(no_longer_valid()) }
+    let consumed = otp_verification::consume(&mut cx.tx, &otp.id, &keys, watched, cx.now).await?;
+    Ok(consumed.ok_or_else(no_longer_valid)?.has_watched)
 }
 
 /// What `wrongCodes` is keyed by: subject, purpose and origin (the subject's hash holds the origin). `take_attempt` has the same, since

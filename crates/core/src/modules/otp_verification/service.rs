@@ -171,7 +171,7 @@ impl OtpVerificationService {
     /// # Errors
     /// As [`guess::take`].
     pub async fn verify_otp(app: &App, token: &str, code: &str, kind: OtpKind) -> Result<OtpVerification, Error> {
-        guess::take(app, token, code, kind).await
+        Ok(guess::take(app, token, code, kind).await?.otp)
     }
 
     /// The new contact that a code for a contact change was made for. The token itself tells nothing: it names the row.

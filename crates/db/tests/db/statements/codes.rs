@@ -1,12 +1,19 @@
 //! `otp_verification`: codes, and who may guess them how often.
 
-use cr_db::models::otp_verification::{self, GuessCounter, OtpVerification};
+use cr_db::models::cr_limit;
+use cr_db::models::otp_verification::{self, Consumed, GuessCounter, OtpVerification};
 use cr_db::{DatabaseKind, Tx};
 use cr_types::ids::OtpId;
 use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::{after, begin, customer_id, now, open};
+
+/// One who has both contacts, and one who is gone.
+const CUSTOMERS: &str = "
+insert into customer (id, email, phone, has_account, deleted_at) values
+  ('cus_1', 'Ann@shop.test', '+4915112345678', true, null),
+  ('cus_2', 'bob@shop.test', '+4915112345679', true, '2026-01-01T00:00:00Z')";
 
 /// A code of `subject` that lives 15 minutes.
 fn code(id: &str, subject: &str) -> OtpVerification {
@@ -34,7 +41,8 @@ fn otp(text: &str) -> OtpId {
 
 /// A guess at a code, by no counter, of which `max` are allowed.
 async fn guess(tx: &mut Tx, id: &str, max: i64, second: i64) -> Option<OtpVerification> {
-    otp_verification::take_attempt(tx, &otp(id), "verify", max, &[], after(second)).await.unwrap()
+    let guessed = otp_verification::take_attempt(tx, &otp(id), "verify", max, &[], after(second)).await.unwrap();
+    guessed.map(|guessed| guessed.otp)
 }
 
 /// The counters of a limit of `most` in a minute and two more in an hour.
@@ -56,7 +64,7 @@ cr_testkit::both! {
         otp_verification::replace(&mut tx, &code("otp_3", "other"), after(1)).await.unwrap();
         assert_eq!(otp_verification::find(&mut tx, &otp("otp_1")).await.unwrap(), None);
         assert_eq!(otp_verification::find(&mut tx, &otp("otp_2")).await.unwrap(), Some(code("otp_2", "s")));
-        assert!(otp_verification::consume(&mut tx, &otp("otp_2"), &[], after(2)).await.unwrap());
+        assert!(otp_verification::consume(&mut tx, &otp("otp_2"), &[], &[], after(2)).await.unwrap().is_some());
         otp_verification::replace(&mut tx, &code("otp_4", "s"), after(3)).await.unwrap();
         tx.commit().await.unwrap();
         let rows = test.rows("select id, attempts, created_at from otp_verification order by id").await;
@@ -74,7 +82,7 @@ cr_testkit::both! {
         let live = otp_verification::find_live(&mut tx, "s", "email_verification").await.unwrap();
         assert_eq!(live, Some(code("otp_1", "s")));
         assert_eq!(otp_verification::find_live(&mut tx, "s", "phone_verification").await.unwrap(), None);
-        assert!(otp_verification::consume(&mut tx, &otp("otp_1"), &[], now()).await.unwrap());
+        assert!(otp_verification::consume(&mut tx, &otp("otp_1"), &[], &[], now()).await.unwrap().is_some());
         assert_eq!(otp_verification::find_live(&mut tx, "s", "email_verification").await.unwrap(), None);
     }
 
@@ -108,7 +116,7 @@ cr_testkit::both! {
         ] {
             let mut tx = begin(&database).await;
             let taken = otp_verification::take_attempt(&mut tx, &otp(id), kind, 9, &counters(2), now()).await.unwrap();
-            assert_eq!(taken.as_ref().map(|row| row.attempts), expected, "{id}");
+            assert_eq!(taken.as_ref().map(|guessed| guessed.otp.attempts), expected, "{id}");
             if taken.is_some() { tx.commit().await.unwrap() } else { tx.roll_back().await.unwrap() }
         }
         let select = "select key, count, resets_at from cr_limit order by key";
@@ -125,7 +133,7 @@ cr_testkit::both! {
         let keys = ["wrongCodes:60:email_verification:s", "wrongCodes:3600:email_verification:s"].map(str::to_owned);
         for (expected, left) in [(true, 1), (false, 1)] {
             let mut tx = begin(&database).await;
-            assert_eq!(otp_verification::consume(&mut tx, &otp("otp_1"), &keys, after(1)).await.unwrap(), expected);
+            assert_eq!(otp_verification::consume(&mut tx, &otp("otp_1"), &keys, &[], after(1)).await.unwrap().is_some(), expected);
             tx.commit().await.unwrap();
             let select = "select key, count, updated_at from cr_limit where key like '%:s' order by key";
             let of = |key: &String| json!({"key": key, "count": left, "updated_at": after(1)});
@@ -151,7 +159,7 @@ cr_testkit::both! {
                     let counters = &counters(most)[..rates];
                     let taken = otp_verification::take_attempt(&mut tx, &id, "verify", max, counters, now()).await.unwrap();
                     if taken.is_some() { tx.commit().await.unwrap() } else { tx.roll_back().await.unwrap() }
-                    taken.map(|row| row.attempts)
+                    taken.map(|guessed| guessed.otp.attempts)
                 });
             }
             let mut taken: Vec<i64> = guesses.join_all().await.into_iter().flatten().collect();
@@ -164,12 +172,48 @@ cr_testkit::both! {
         }
     }
 
+    /// A guess tells the contact that it is about; of a customer who is gone, or of nobody, none.
+    async fn a_guess_brings_the_contact(test: TestDatabase) {
+        let database = open(&test, CUSTOMERS).await;
+        let mut tx = begin(&database).await;
+        for (id, customer, purpose, expected) in [
+            ("otp_1", "cus_1", "email_verification", Some("Ann@shop.test")),
+            ("otp_2", "cus_1", "phone_verification", Some("+4915112345678")),
+            ("otp_3", "cus_1", "account_deletion_request", None),
+            ("otp_4", "cus_2", "email_verification", None),
+            ("otp_5", "cus_3", "email_verification", None),
+        ] {
+            let row = OtpVerification { customer_id: customer_id(customer), purpose: purpose.to_owned(), ..code(id, id) };
+            otp_verification::replace(&mut tx, &row, now()).await.unwrap();
+            let guessed = otp_verification::take_attempt(&mut tx, &otp(id), "verify", 9, &[], now()).await.unwrap();
+            assert_eq!(guessed.unwrap().contact.as_deref(), expected, "{id}");
+        }
+    }
+
+    /// Who uses a code up is told of counters to forget. SQLite does not look for them.
+    async fn counters_are_looked_for_with_the_code(test: TestDatabase) {
+        let database = open(&test, "").await;
+        let mut tx = begin(&database).await;
+        cr_limit::take(&mut tx, "b", 9, after(60), now()).await.unwrap();
+        let is_unseen = database.kind() == DatabaseKind::Sqlite;
+        for (id, watched, expected) in
+            [("otp_1", &[][..], false), ("otp_2", &["a"], is_unseen), ("otp_3", &["a", "b"], true)]
+        {
+            otp_verification::replace(&mut tx, &code(id, id), now()).await.unwrap();
+            let watched: Vec<String> = watched.iter().map(|key| (*key).to_owned()).collect();
+            let consumed = otp_verification::consume(&mut tx, &otp(id), &[], &watched, after(1)).await.unwrap();
+            assert_eq!(consumed, Some(Consumed { has_watched: expected }), "{id}");
+            assert_eq!(otp_verification::consume(&mut tx, &otp(id), &[], &watched, after(1)).await.unwrap(), None);
+        }
+        assert_eq!(cr_limit::list(&mut tx, &["b"]).await.unwrap().len(), 1, "looked for, and left");
+    }
+
     async fn a_code_is_used_once_and_loses_what_was_sealed(test: TestDatabase) {
         let database = open(&test, "").await;
         let mut tx = begin(&database).await;
         otp_verification::replace(&mut tx, &code("otp_1", "s"), now()).await.unwrap();
-        assert!(otp_verification::consume(&mut tx, &otp("otp_1"), &[], after(1)).await.unwrap());
-        assert!(!otp_verification::consume(&mut tx, &otp("otp_1"), &[], after(2)).await.unwrap());
+        assert!(otp_verification::consume(&mut tx, &otp("otp_1"), &[], &[], after(1)).await.unwrap().is_some());
+        assert_eq!(otp_verification::consume(&mut tx, &otp("otp_1"), &[], &[], after(2)).await.unwrap(), None);
         assert_eq!(guess(&mut tx, "otp_1", 9, 2).await, None);
         tx.commit().await.unwrap();
         let select = "select verified_at, updated_at, sealed from otp_verification";

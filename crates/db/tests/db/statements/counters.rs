@@ -132,7 +132,7 @@ cr_testkit::both! {
         cr_limit::block(&mut tx, "k", after(60), after(1)).await.unwrap();
         let rows = cr_limit::list(&mut tx, &["k", "other"]).await.unwrap();
         assert_eq!(rows.iter().map(|row| row.blocked_until).collect::<Vec<_>>(), [Some(after(60)), None]);
-        cr_limit::clear(&mut tx, "k").await.unwrap();
+        cr_limit::clear(&mut tx, &["unknown".to_owned(), "k".to_owned()]).await.unwrap();
         let rows = cr_limit::list(&mut tx, &["k", "other"]).await.unwrap();
         assert_eq!(rows.iter().map(|row| row.key.as_str()).collect::<Vec<_>>(), ["other"]);
     }
