@@ -18,7 +18,7 @@ use crate::command;
 /// Accounts that codes are sent to under load, in turns.
 pub(crate) const RECEIVERS: u32 = 4000;
 /// Codes that are fetched at once: the development inbox keeps the last 200 messages.
-const BATCH: usize = 100;
+pub(super) const BATCH: usize = 100;
 /// How long messages may take to arrive: those of the load before are delivered first.
 const PATIENCE: Duration = Duration::from_mins(3);
 

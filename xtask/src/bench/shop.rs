@@ -78,20 +78,45 @@ impl Shop {
     /// # Errors
     /// What `migrate` reports.
     pub(crate) fn migrate(&self) -> Result<()> {
+        self.tell(&["migrate"]).map(drop)
+    }
+
+    /// How many messages and events it has still to deliver.
+    ///
+    /// # Errors
+    /// What `doctor` reports, or when it does not say.
+    pub(crate) fn count_pending(&self) -> Result<u64> {
+        let said = self.tell(&["doctor"])?;
+        let line = said.lines().find_map(|line| line.strip_prefix("outbox ")).context("`doctor` tells of no outbox")?;
+        let count = line.split_whitespace().next().and_then(|word| word.parse().ok());
+        count.with_context(|| format!("`doctor` does not say how much is pending: {line}"))
+    }
+
+    /// What the program says to a command.
+    fn tell(&self, words: &[&str]) -> Result<String> {
+        let output = self.command(words).stdin(Stdio::null()).output().with_context(|| self.not_started())?;
+        if !output.status.success() {
+            bail!("`{}` failed: {}", words.join(" "), String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// What is wrong when a command of it does not begin.
+    fn not_started(&self) -> String {
+        format!("could not start {}", self.server.program.display())
+    }
+
+    /// A command of the program, with the shop's configuration.
+    fn command(&self, words: &[&str]) -> Command {
         let Recipe { program, arguments, environment, folder } = &self.server;
-        let output = Command::new(program)
-            .arg("migrate")
+        let mut command = Command::new(program);
+        command
+            .args(words)
             .args(arguments.iter().filter(|argument| *argument != "serve"))
             .env_clear()
             .envs(environment.iter().map(|(name, value)| (name, value)))
-            .current_dir(folder)
-            .stdin(Stdio::null())
-            .output()
-            .with_context(|| format!("could not start {}", program.display()))?;
-        if !output.status.success() {
-            bail!("`migrate` failed: {}", String::from_utf8_lossy(&output.stderr));
-        }
-        Ok(())
+            .current_dir(folder);
+        command
     }
 
     /// How the deletion job is run once.
@@ -122,17 +147,9 @@ impl Shop {
     /// # Errors
     /// What `user` reports.
     pub(crate) fn make_user(&self, email: &str) -> Result<()> {
-        let Recipe { program, arguments, environment, folder } = &self.server;
-        let mut child = Command::new(program)
-            .args(["user", "-e", email])
-            .args(arguments.iter().filter(|argument| *argument != "serve"))
-            .env_clear()
-            .envs(environment.iter().map(|(name, value)| (name, value)))
-            .current_dir(folder)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .with_context(|| format!("could not start {}", program.display()))?;
+        let mut command = self.command(&["user", "-e", email]);
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
+        let mut child = child.with_context(|| self.not_started())?;
         // Written and closed: the program reads the password to the end of the line.
         child.stdin.take().context("its input is closed")?.write_all(PASSWORD.as_bytes())?;
         let status = child.wait()?;

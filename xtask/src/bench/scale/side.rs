@@ -9,17 +9,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use super::{CONNECTIONS, MANY_PEOPLE, Route};
+use super::{CONNECTIONS, Route};
 use crate::bench::Bench;
 use crate::bench::client::{Connection, request};
-use crate::bench::codes::inbox;
+use crate::bench::codes::{BATCH, inbox};
 use crate::bench::load::{self, MakeRequest, Round, fixed};
 use crate::bench::program::Program;
 use crate::bench::shop::{PASSWORD, SECRET, Shop, ask, token};
 use crate::command;
 
-/// A prime: runs with neighbouring process ids begin this far from each other.
-const FAR: u32 = 7919;
 /// How long messages may take to arrive: those of the load before are delivered first.
 const PATIENCE: Duration = Duration::from_mins(5);
 /// Who looks at the list of requests.
@@ -89,7 +87,7 @@ impl Side {
         self.server.first_answer.as_secs_f64() * 1000.0
     }
 
-    /// So many of its customers at most, all over the whole. Each run begins with others, since who has proven something once cannot again.
+    /// So many of its customers at most, all over the whole.
     ///
     /// # Errors
     /// When the tool fails.
@@ -100,48 +98,77 @@ impl Side {
             Who::Referrers => "referrers",
             Who::Leaving => "leaving",
         };
-        // Of many, so that another run's are others.
-        let (customers, listed) = (self.customers.to_string(), MANY_PEOPLE.to_string());
-        let arguments = [customers.as_str(), who, listed.as_str(), SECRET];
+        let (customers, most) = (self.customers.to_string(), most.to_string());
+        let arguments = [customers.as_str(), who, most.as_str(), SECRET];
         let lines = command::output(&bench.scratch, &bench.example("list-crowd")?, &arguments)?;
-        let mut people: Vec<Person> = lines.lines().filter_map(read_person).collect();
+        let people: Vec<Person> = lines.lines().filter_map(read_person).collect();
         if people.is_empty() {
             bail!("nobody of {} customers is {who}", self.customers);
         }
-        let first = std::process::id().wrapping_mul(FAR);
-        let first = usize::try_from(first)? % people.len();
-        people.rotate_left(first);
-        people.truncate(most);
         Ok(people)
     }
 
-    /// A round of them.
+    /// A round of them, and then whatever time it takes to deliver what they left.
     ///
     /// # Errors
-    /// When one is refused.
+    /// When one is refused, or a message stays.
     pub(super) async fn round(&self, length: Duration, requests: &Requests) -> Result<Round> {
-        load::run(self.server.address, CONNECTIONS, length, &requests.make, &requests.sent).await
+        let round = load::run(self.server.address, CONNECTIONS, length, &requests.make, &requests.sent).await?;
+        self.deliver_all().await?;
+        Ok(round)
     }
 
-    /// Sends a code to the phone of each customer, waits for the messages, and brings the codes back at once.
+    /// Waits until nothing is left to deliver: it would be delivered while the other shop is measured.
+    async fn deliver_all(&self) -> Result<()> {
+        let begun = Instant::now();
+        while self.shop.count_pending()? > 0 {
+            if begun.elapsed() > PATIENCE {
+                bail!("messages were not delivered in {} s", PATIENCE.as_secs());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Ok(())
+    }
+
+    /// Sends a code to the phone of so many customers, waits for the messages, and brings the codes back, all of them at once. Who has
+    /// proven the phone in a run before is passed over: nobody can twice.
     ///
     /// # Errors
-    /// When a code does not arrive, or is refused.
-    pub(super) async fn verify(&self, people: &[Person]) -> Result<Round> {
+    /// When there are no more of them, a code does not arrive, or is refused.
+    pub(super) async fn verify(&self, people: &mut impl Iterator<Item = Person>, count: usize) -> Result<Round> {
         let mut connection = Connection::open(self.server.address).await?;
-        let mut tokens = Vec::new();
-        for person in people {
-            let body = send_body(person);
-            let sent = ask(&mut connection, "/store/customers/otp/send", Some(&person.token), &body).await?;
-            tokens.push(token(&sent)?);
+        let mut chosen = Vec::new();
+        while chosen.len() < count {
+            let person = people.next().context("too many have proven their phone already: fill another database")?;
+            if !has_proven_phone(&mut connection, &person).await? {
+                chosen.push(person);
+            }
         }
-        let codes = arrived(&mut connection, people).await?;
-        let requests = people.iter().zip(&tokens).map(|(person, token)| {
-            let body = json!({ "token": token, "code": codes.get(&person.phone) }).to_string();
-            request("POST", "/store/customers/otp/verify", Some(&person.token), Some(&body))
-        });
-        load::run_all(self.server.address, CONNECTIONS, requests.collect()).await
+        let mut requests = Vec::new();
+        for batch in chosen.chunks(BATCH) {
+            let mut tokens = Vec::new();
+            for person in batch {
+                let body = send_body(person);
+                let sent = ask(&mut connection, "/store/customers/otp/send", Some(&person.token), &body).await?;
+                tokens.push(token(&sent)?);
+            }
+            let codes = arrived(&mut connection, batch).await?;
+            requests.extend(batch.iter().zip(&tokens).map(|(person, token)| {
+                let body = json!({ "token": token, "code": codes.get(&person.phone) }).to_string();
+                request("POST", "/store/customers/otp/verify", Some(&person.token), Some(&body))
+            }));
+        }
+        self.deliver_all().await?;
+        load::run_all(self.server.address, CONNECTIONS, requests).await
     }
+}
+
+/// Whether a customer whose phone was not proven when the shop was filled has proven it since.
+async fn has_proven_phone(connection: &mut Connection, person: &Person) -> Result<bool> {
+    let answer = connection.send(&me(person)).await?;
+    let body: Value = serde_json::from_slice(&answer.body).context("a customer is no JSON")?;
+    let is_proven = body.pointer("/customer/phone_verified").and_then(Value::as_bool);
+    is_proven.with_context(|| format!("the server answered {} without `phone_verified`", answer.status))
 }
 
 /// The code of each customer's phone, once all are there.
@@ -160,14 +187,19 @@ async fn arrived(connection: &mut Connection, people: &[Person]) -> Result<HashM
     }
 }
 
-/// One request for each of some customers, in turns. Of those whose phone is not proven it is the second half, since who was sent a code
-/// under load has old ones on the way when [`Side::verify`] reads the newest.
+/// One request for each of some customers, in turns. Of those whose phone is not proven it is every second one: the others prove it, see
+/// [`those_who_verify`], in this run or in another.
 pub(super) fn requests(people: &[Person], route: &Route) -> Requests {
-    let skipped = if matches!(route.who, Who::UnprovenPhone) { people.len() / 2 } else { 0 };
-    let all: Vec<Arc<[u8]>> = people.iter().skip(skipped).map(|person| (route.make)(person).into()).collect();
+    let step = if matches!(route.who, Who::UnprovenPhone) { 2 } else { 1 };
+    let all: Vec<Arc<[u8]>> = people.iter().step_by(step).map(|person| (route.make)(person).into()).collect();
     let make: MakeRequest =
         Arc::new(move |number| usize::try_from(number).ok().and_then(|number| all.get(number % all.len()).cloned()));
     Requests { make, sent: Arc::default() }
+}
+
+/// Those of the customers with an unproven phone who are sent no codes under load, and may prove it.
+pub(super) fn those_who_verify(people: Vec<Person>) -> impl ExactSizeIterator<Item = Person> {
+    people.into_iter().skip(1).step_by(2)
 }
 
 /// Reads `e-mail TAB phone TAB token`.
