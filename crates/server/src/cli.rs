@@ -226,9 +226,10 @@ async fn serve(sources: &Sources) -> Result<()> {
             options.max_attempts
         );
     }
+    let templates = start::Reading::begin(&config);
     let db = Database::connect(&config.database).await.context("the database cannot be opened")?;
     prepare_database(&config, &db, &env).await?;
-    let app = start::build_app_on(&config, db, env, HashParams::default(), None).await?;
+    let app = start::build_app_on(&config, db, templates, env, HashParams::default(), None).await?;
     let stop = run::on_signals(app.clone())?;
     let started = start::build(&config, app).await?;
     let address = (config.http.host.as_str(), config.http.port);
@@ -338,9 +339,10 @@ async fn api_key(sources: &Sources, kind: KeyType, title: &str) -> Result<()> {
 async fn command_app(sources: &Sources) -> Result<cr_core::app::App> {
     let env = Env::system();
     let config = load(sources, &env)?;
+    let templates = start::Reading::begin(&config);
     let db = Database::connect(&config.database).await.context("the database cannot be opened")?;
     prepare_database(&config, &db, &env).await?;
-    start::build_app_on(&config, db, env, HashParams::default(), None).await
+    start::build_app_on(&config, db, templates, env, HashParams::default(), None).await
 }
 
 /// Logs on standard error: lines for people on a terminal, JSON elsewhere.

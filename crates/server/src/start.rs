@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow};
 use cr_core::app::{App, Faults, Shared};
 use cr_core::delivery::retry::RetryPolicy;
-use cr_core::delivery::template::Templates;
+use cr_core::delivery::template::{TemplateProblem, Templates};
 use cr_core::delivery::worker::Worker;
 use cr_core::env::Env;
 use cr_core::keys::Keys;
@@ -21,6 +21,7 @@ use cr_core::providers::notification::{ProviderOptions, ProviderSettings, Provid
 use cr_core::storage::{self, Database};
 use secrecy::SecretString;
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
 use crate::access::DatabaseAccess;
 use crate::client_address::TrustedProxies;
@@ -38,13 +39,36 @@ pub struct Started {
     pub worker: Worker,
 }
 
+/// Templates that are being read and checked beside whatever comes first: that takes as long as it takes to open the database.
+pub struct Reading(JoinHandle<Result<Templates, Vec<TemplateProblem>>>);
+
+impl Reading {
+    /// Begins.
+    pub fn begin(config: &Config) -> Self {
+        let options = config.options.clone();
+        Self(tokio::task::spawn_blocking(move || Templates::load(&options)))
+    }
+
+    /// The templates.
+    ///
+    /// # Errors
+    /// When one is wrong: every problem, a line each.
+    async fn end(self) -> Result<Templates> {
+        self.0.await?.map_err(|problems| {
+            let told: Vec<String> = problems.iter().map(told_problem).collect();
+            anyhow!("templates are wrong:\n- {}", told.join("\n- "))
+        })
+    }
+}
+
 /// The product alone, for commands that serve nothing. The database must be migrated.
 ///
 /// # Errors
 /// When the database cannot be opened, was not migrated, or a template is wrong; each with a sentence.
 pub async fn build_app(config: &Config, env: Env, hashing: HashParams, faults: Option<Arc<dyn Faults>>) -> Result<App> {
+    let templates = Reading::begin(config);
     let db = Database::connect(&config.database).await.context("the database cannot be opened")?;
-    build_app_on(config, db, env, hashing, faults).await
+    build_app_on(config, db, templates, env, hashing, faults).await
 }
 
 /// The same on a database that is open already.
@@ -54,6 +78,7 @@ pub async fn build_app(config: &Config, env: Env, hashing: HashParams, faults: O
 pub async fn build_app_on(
     config: &Config,
     db: Database,
+    templates: Reading,
     env: Env,
     hashing: HashParams,
     faults: Option<Arc<dyn Faults>>,
@@ -63,10 +88,7 @@ pub async fn build_app_on(
         let text = storage::verification_since(&db).await.context("the database is not migrated; run `migrate`")?;
         options.verification_since = text;
     }
-    let templates = Templates::load(&options).map_err(|problems| {
-        let told: Vec<String> = problems.iter().map(told_problem).collect();
-        anyhow!("templates are wrong:\n- {}", told.join("\n- "))
-    })?;
+    let templates = templates.end().await?;
     let algorithm = match options.password_hash {
         PasswordHash::Scrypt => Algorithm::Scrypt(hashing),
         PasswordHash::Argon2id => Algorithm::Argon2id,
@@ -135,7 +157,7 @@ pub async fn build(config: &Config, app: App) -> Result<Started> {
 }
 
 /// A template's problem as a sentence.
-pub fn told_problem(problem: &cr_core::delivery::template::TemplateProblem) -> String {
+pub fn told_problem(problem: &TemplateProblem) -> String {
     format!("{}: {}", problem.key, problem.message)
 }
 

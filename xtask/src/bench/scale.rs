@@ -56,17 +56,19 @@ pub(super) struct Route {
     name: &'static str,
     who: Who,
     make: fn(&side::Person) -> Vec<u8>,
+    /// Whether each leaves a message.
+    sends: bool,
 }
 
 /// What each customer is asked for, reads first: messages of what writes are delivered while it goes on.
 const ROUTES: [Route; 7] = [
-    Route { name: "GET /store/customers/me", who: Who::Active, make: side::me },
-    Route { name: "GET /store/my-referrals", who: Who::Referrers, make: side::my_referrals },
-    Route { name: "POST /auth/token/refresh", who: Who::Active, make: side::refresh },
-    Route { name: "POST /auth/customer/emailpass", who: Who::Active, make: side::login },
-    Route { name: "POST …/emailpass/reset-password", who: Who::Active, make: side::reset },
-    Route { name: "POST …/account-deletion/cancel-request", who: Who::Leaving, make: side::cancel },
-    Route { name: "POST /store/customers/otp/send", who: Who::UnprovenPhone, make: side::send },
+    Route { name: "GET /store/customers/me", who: Who::Active, make: side::me, sends: false },
+    Route { name: "GET /store/my-referrals", who: Who::Referrers, make: side::my_referrals, sends: false },
+    Route { name: "POST /auth/token/refresh", who: Who::Active, make: side::refresh, sends: false },
+    Route { name: "POST /auth/customer/emailpass", who: Who::Active, make: side::login, sends: false },
+    Route { name: "POST …/emailpass/reset-password", who: Who::Active, make: side::reset, sends: true },
+    Route { name: "POST …/account-deletion/cancel-request", who: Who::Leaving, make: side::cancel, sends: true },
+    Route { name: "POST /store/customers/otp/send", who: Who::UnprovenPhone, make: side::send, sends: true },
 ];
 
 /// Both databases.

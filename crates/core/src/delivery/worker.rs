@@ -96,7 +96,7 @@ impl Worker {
             if inner.now() >= next_pruning && !database_fails {
                 next_pruning = inner.prune().await;
             }
-            // What is on its way wakes this by its end.
+            // What is on its way wakes this by its end; what comes due meanwhile waits for that, or for a moment of the poll.
             let is_busy = !messages.is_empty() || !events.is_empty();
             let pause = if database_fails || is_busy { POLL } else { inner.pause().await };
             tokio::select! {

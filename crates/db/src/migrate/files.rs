@@ -65,6 +65,7 @@ files![
     (9, "lanes", "0009_lanes"),
     (10, "one_index_a_lane", "0010_one_index_a_lane"),
     (11, "orders", "0011_orders"),
+    (12, "settled", "0012_settled"),
 ];
 
 /// The migrations for one of the databases, checksummed. Its lock is off: we hold one of our own around more than this.

@@ -332,15 +332,29 @@ pub async fn lock_due(
     }
 }
 
-const COUNT_DUE: &str = "select count(*) as count from account_deletion_request \
-     where status = 'confirmed' and held_at is null and deleted_at is null and deletion_scheduled_at <= $1";
+macro_rules! count_due {
+    ($index:literal) => {
+        concat!(
+            "select count(*) as count from account_deletion_request",
+            $index,
+            " where status = 'confirmed' and held_at is null and deleted_at is null and deletion_scheduled_at <= $1"
+        )
+    };
+}
+/// As for [`LOCK_DUE_SQLITE`].
+const COUNT_DUE_SQLITE: &str = count_due!(" indexed by IDX_account_deletion_request_due");
+const COUNT_DUE_POSTGRES: &str = count_due!("");
 
 /// How many requests are due.
 ///
 /// # Errors
 /// When the statement fails.
 pub async fn count_due(tx: &mut Tx, now: Timestamp) -> Result<i64, DbError> {
-    on!(tx, connection => sqlx::query(COUNT_DUE).bind(Stamp(now)).fetch_one(connection).await?.integer("count"))
+    let sql = match tx.handle() {
+        Handle::Sqlite(_) => COUNT_DUE_SQLITE,
+        Handle::Postgres(_) => COUNT_DUE_POSTGRES,
+    };
+    on!(tx, connection => sqlx::query(sql).bind(Stamp(now)).fetch_one(connection).await?.integer("count"))
 }
 
 const MARK_COMPLETED: &str = "update account_deletion_request set status = 'completed', updated_at = $2 \

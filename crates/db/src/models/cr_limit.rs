@@ -256,7 +256,7 @@ pub async fn unclaim(tx: &mut Tx, seen: &LimitRow, now: Timestamp) -> Result<(),
 
 const CLEAR: &str = "delete from cr_limit where key = $1";
 
-/// Forgets counters, one after the other: whoever takes several of the same takes them in that order, too, so that neither waits for the
+/// Forgets counters, one after the other in the order given: that in which failed logins are counted, so that the two never wait for each
 /// other in a circle.
 ///
 /// # Errors
