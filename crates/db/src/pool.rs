@@ -101,7 +101,7 @@ impl Database {
         let mut database = Self { pools, schema: settings.schema.clone(), medusa_tables: MedusaTables::default() };
         let mut tx = database.read().await?;
         database.medusa_tables = medusa_tables::find(&mut tx).await?;
-        drop(tx);
+        tx.commit().await?;
         Ok(database)
     }
 
@@ -254,10 +254,8 @@ mod tests {
     use super::*;
     use crate::tx::Handle;
 
-    /// SQLite cuts what it is asked for to what it was built with, and says nothing.
-    #[tokio::test]
-    async fn sqlite_does_what_it_was_asked_for() {
-        let folder = tempfile::tempdir().unwrap();
+    /// A new file in a folder.
+    async fn open_file(folder: &tempfile::TempDir) -> Database {
         let settings = DatabaseSettings {
             url: format!("sqlite://{}?mode=rwc", folder.path().join("shop.db").display()),
             schema: String::new(),
@@ -265,7 +263,28 @@ mod tests {
             max_connections: 2,
             place_timeout: Duration::from_secs(5),
         };
-        let database = Database::connect(&settings).await.unwrap();
+        Database::connect(&settings).await.unwrap()
+    }
+
+    /// A start asks several things, one after the other; each further connection would take it some milliseconds.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_asks_one_after_the_other_has_one_reader() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = open_file(&folder).await;
+        for _ in 0..50 {
+            let mut tx = database.read().await.unwrap();
+            medusa_tables::find(&mut tx).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+        let Pools::Sqlite { readers, .. } = &database.pools else { panic!("this is no SQLite") };
+        assert_eq!(readers.size(), 1);
+    }
+
+    /// SQLite cuts what it is asked for to what it was built with, and says nothing.
+    #[tokio::test]
+    async fn sqlite_does_what_it_was_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = open_file(&folder).await;
         for mut tx in [database.read().await.unwrap(), database.begin().await.unwrap()] {
             let Handle::Sqlite(connection) = tx.handle() else { panic!("this is no SQLite") };
             for (pragma, expected) in [("mmap_size", SQLITE_MAPPED), ("cache_size", SQLITE_CACHE), ("synchronous", "2")]

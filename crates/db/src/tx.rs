@@ -80,7 +80,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Makes everything written through this transaction durable; a reading connection goes back to its pool.
+    /// Makes everything written through this transaction durable; a reading connection is back in its pool then, where one that is
+    /// dropped goes back a moment later, and who asks meanwhile opens another.
     ///
     /// # Errors
     /// When the database refuses or cannot be reached; then nothing was written.
@@ -88,7 +89,7 @@ impl Tx {
         match self.inner {
             Inner::SqliteWrite(writer) => writer.commit().await?,
             Inner::Postgres(held) => held.commit().await?,
-            Inner::SqliteRead(_) => {}
+            Inner::SqliteRead(mut connection) => connection.return_to_pool().await,
         }
         Ok(())
     }

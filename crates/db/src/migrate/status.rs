@@ -73,6 +73,8 @@ pub async fn status(database: &Database) -> Result<Status, DbError> {
         let chosen = files::FILES.iter().filter(|file| applied.contains(&file.version) == wanted);
         chosen.map(files::File::title).collect()
     };
+    let medusa_made = is_medusa_made(&mut tx).await?;
+    tx.commit().await?;
     Ok(Status {
         applied: titles(true),
         pending: titles(false),
@@ -81,7 +83,7 @@ pub async fn status(database: &Database) -> Result<Status, DbError> {
             .copied()
             .filter(|version| files::FILES.iter().all(|file| file.version != *version))
             .collect(),
-        medusa_made: is_medusa_made(&mut tx).await?,
+        medusa_made,
         missing,
         adopts,
         indexes,
