@@ -23,6 +23,7 @@ pub(super) const CONNECTIONS: usize = 8;
 const MANY_PEOPLE: usize = 50_000;
 /// How much longer a request may take in the large shop.
 const GOAL: Goal = Goal::AtMost(1.2);
+
 /// How large the large shops are.
 pub(super) struct Scale {
     /// Customers on PostgreSQL.

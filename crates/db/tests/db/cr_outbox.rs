@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cr_db::Database;
 use cr_db::models::cr_outbox::{self, ClaimedMessage, NewOutboxMessage};
+use cr_db::{Database, DatabaseKind};
 use cr_testkit::{START, both};
 use cr_types::timestamp::Timestamp;
 use tokio::task::JoinSet;
@@ -165,5 +165,48 @@ both! {
         assert_eq!(cr_outbox::prune(&mut tx, now.plus_seconds(1), 10).await.unwrap(), 1);
         tx.commit().await.unwrap();
         assert_eq!(database.rows("select id from cr_outbox").await.len(), 1, "what waits stays");
+    }
+
+    /// What an operator makes due again while a pruning waits for it stays.
+    async fn a_revived_event_is_not_pruned(database: TestDatabase) {
+        let db = database.connect().await;
+        let mut tx = db.begin().await.unwrap();
+        let event = NewOutboxMessage {
+            id: "evt_1",
+            channel: "event",
+            payload: "sealed",
+            template: "event",
+            trigger_type: "customer.created",
+            receiver_id: None,
+            idempotency_key: "evt_1",
+            expires_at: None,
+            now: start(),
+        };
+        assert!(cr_outbox::insert(&mut tx, &event).await.unwrap());
+        cr_outbox::claim(&mut tx, start(), start().plus_seconds(60), cr_outbox::Lane::Events, 1).await.unwrap();
+        assert!(cr_outbox::mark_dead(&mut tx, "evt_1", 1, "timed out", start()).await.unwrap());
+        tx.commit().await.unwrap();
+
+        let mut operator = db.begin().await.unwrap();
+        let now = start().plus_seconds(100);
+        assert_eq!(cr_outbox::revive(&mut operator, Some("evt_1"), now).await.unwrap(), 1);
+        let worker = db.clone();
+        let mut tasks = JoinSet::new();
+        let pruning = tasks.spawn(async move {
+            let mut tx = worker.begin().await.unwrap();
+            let pruned = cr_outbox::prune(&mut tx, start().plus_seconds(50), 10).await.unwrap();
+            tx.commit().await.unwrap();
+            pruned
+        });
+        if db.kind() == DatabaseKind::Postgres {
+            let waiting = "select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+            while database.rows(waiting).await.is_empty() {
+                assert!(!pruning.is_finished(), "it did not wait");
+                tokio::task::yield_now().await;
+            }
+        }
+        operator.commit().await.unwrap();
+        assert_eq!(tasks.join_all().await, [0]);
+        assert_eq!(database.rows("select status from cr_outbox").await, [serde_json::json!({"status": "pending"})]);
     }
 }
