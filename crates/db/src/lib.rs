@@ -12,6 +12,7 @@ pub mod migrate;
 pub mod models;
 mod places;
 pub mod pool;
+mod readers;
 mod row;
 mod stamp;
 pub mod tx;

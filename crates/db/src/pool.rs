@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, PgConnection, SqlitePool};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions, PgConnection};
 
 use crate::error::DbError;
 use crate::held::{Held, PATIENCE};
 use crate::models::medusa_tables::{self, MedusaTables};
 use crate::places::Places;
+use crate::readers::Readers;
 use crate::tx::Tx;
-use crate::writer::{Alone, Writers, patiently};
+use crate::writer::{Alone, Writers};
 
 /// Milliseconds that SQLite waits for another process's write lock.
 const SQLITE_BUSY: Duration = Duration::from_secs(5);
@@ -80,7 +81,7 @@ pub struct Database {
 
 #[derive(Clone)]
 enum Pools {
-    Sqlite { writers: Arc<Writers>, readers: SqlitePool },
+    Sqlite { writers: Arc<Writers>, readers: Arc<Readers> },
     Postgres(Arc<Places>),
 }
 
@@ -118,15 +119,8 @@ impl Database {
         let options = if cfg!(feature = "statement-log") { options } else { options.disable_statement_logging() };
         // What the savepoints of many could take back is kept in memory, not in a file beside the database.
         let writers = Arc::new(Writers::open(options.clone().pragma("temp_store", "memory")).await?);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(settings.max_connections.clamp(1, 4))
-            .min_connections(1)
-            .acquire_timeout(settings.place_timeout)
-            .test_before_acquire(false)
-            .idle_timeout(None)
-            .max_lifetime(None);
         let options = options.create_if_missing(false).pragma("query_only", "on");
-        let readers = patiently(|| pool.clone().connect_with(options.clone())).await?;
+        let readers = Readers::open(options, settings.max_connections.clamp(1, 4), settings.place_timeout).await?;
         Ok(Pools::Sqlite { writers, readers })
     }
 
@@ -214,7 +208,7 @@ impl Database {
     /// [`DbError::Unavailable`] when no connection comes free.
     pub async fn read(&self) -> Result<Tx, DbError> {
         Ok(match &self.pools {
-            Pools::Sqlite { readers, .. } => Tx::sqlite_read(readers.acquire().await.map_err(no_connection)?),
+            Pools::Sqlite { readers, .. } => Tx::sqlite_read(readers.take().await.map_err(no_connection)?),
             Pools::Postgres(places) => Tx::postgres(Held::take(places).await.map_err(no_connection)?),
         })
     }
@@ -251,7 +245,10 @@ impl Database {
 
 #[cfg(test)]
 mod tests {
+    use cr_types::timestamp::Timestamp;
+
     use super::*;
+    use crate::models::{cr_limit, cr_outbox, cr_state, customer};
     use crate::tx::Handle;
 
     /// A new file in a folder.
@@ -266,18 +263,27 @@ mod tests {
         Database::connect(&settings).await.unwrap()
     }
 
-    /// A start asks several things, one after the other; each further connection would take it some milliseconds.
-    #[tokio::test(flavor = "multi_thread")]
-    async fn who_asks_one_after_the_other_has_one_reader() {
+    /// A start asks several things, one after the other, and so does a login: each further connection would take it some milliseconds.
+    #[tokio::test]
+    async fn whoever_reads_leaves_the_connection_to_the_next_at_once() {
         let folder = tempfile::tempdir().unwrap();
         let database = open_file(&folder).await;
-        for _ in 0..50 {
-            let mut tx = database.read().await.unwrap();
-            medusa_tables::find(&mut tx).await.unwrap();
-            tx.commit().await.unwrap();
-        }
+        crate::migrate::run(&database, Timestamp::from_millis(0).unwrap()).await.unwrap();
         let Pools::Sqlite { readers, .. } = &database.pools else { panic!("this is no SQLite") };
-        assert_eq!(readers.size(), 1);
+        macro_rules! asks {
+            ($tx:ident => $question:expr) => {
+                let mut $tx = database.read().await.unwrap();
+                $question.await.unwrap();
+                assert_eq!(readers.count_resting(), 0);
+                drop($tx);
+                assert_eq!(readers.count_resting(), 1, stringify!($question));
+            };
+        }
+        asks!(tx => medusa_tables::find(&mut tx));
+        asks!(tx => cr_limit::list(&mut tx, &["a", "b"]));
+        asks!(tx => customer::list_names(&mut tx, &["cus_1"]));
+        asks!(tx => cr_state::find(&mut tx, "a"));
+        asks!(tx => cr_outbox::find_next_due(&mut tx));
     }
 
     /// SQLite cuts what it is asked for to what it was built with, and says nothing.

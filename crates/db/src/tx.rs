@@ -1,10 +1,10 @@
 //! One open connection of either database, and the macro that writes a statement once for both.
 
-use sqlx::pool::PoolConnection;
-use sqlx::{Sqlite, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use crate::error::DbError;
 use crate::held::{Bounded, Held};
+use crate::readers::Reader;
 use crate::writer::Writer;
 
 /// An open transaction, or a connection for reading alone. Dropped without [`Tx::commit`], a transaction rolls back.
@@ -15,7 +15,7 @@ pub struct Tx {
 
 enum Inner {
     SqliteWrite(Writer),
-    SqliteRead(PoolConnection<Sqlite>),
+    SqliteRead(Reader),
     Postgres(Held),
 }
 
@@ -34,8 +34,8 @@ impl Tx {
     }
 
     /// A reading connection, in no transaction.
-    pub(crate) fn sqlite_read(connection: PoolConnection<Sqlite>) -> Self {
-        Self { inner: Inner::SqliteRead(connection) }
+    pub(crate) fn sqlite_read(reader: Reader) -> Self {
+        Self { inner: Inner::SqliteRead(reader) }
     }
 
     /// A connection to PostgreSQL: in a transaction at the default isolation, read committed; or in none, where each
@@ -62,8 +62,16 @@ impl Tx {
     pub(crate) fn handle(&mut self) -> Handle<'_> {
         match &mut self.inner {
             Inner::SqliteWrite(writer) => Handle::Sqlite(writer.connection()),
-            Inner::SqliteRead(connection) => Handle::Sqlite(&mut *connection),
+            Inner::SqliteRead(reader) => Handle::Sqlite(reader.connection()),
             Inner::Postgres(held) => Handle::Postgres(held.connection()),
+        }
+    }
+
+    /// Says that the last statement was answered. [`on!`] does, and who reads without it must, or the connection is asked for a sign of
+    /// life before the next one has it.
+    pub(crate) fn note_answer(&mut self) {
+        if let Inner::SqliteRead(reader) = &mut self.inner {
+            reader.note_answer();
         }
     }
 
@@ -80,8 +88,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Makes everything written through this transaction durable; a reading connection is back in its pool then, where one that is
-    /// dropped goes back a moment later, and who asks meanwhile opens another.
+    /// Makes everything written through this transaction durable.
     ///
     /// # Errors
     /// When the database refuses or cannot be reached; then nothing was written.
@@ -89,7 +96,7 @@ impl Tx {
         match self.inner {
             Inner::SqliteWrite(writer) => writer.commit().await?,
             Inner::Postgres(held) => held.commit().await?,
-            Inner::SqliteRead(mut connection) => connection.return_to_pool().await,
+            Inner::SqliteRead(_) => {}
         }
         Ok(())
     }
@@ -158,11 +165,16 @@ impl Tx {
     }
 }
 
-/// Pastes one body into both drivers' arms: the compiler checks the same binds against both, and the SQL text is one.
+/// Pastes one body into both drivers' arms: the compiler checks the same binds against both, and the SQL text is one. Where it
+/// reads, a statement that fails leaves it by `?`: whatever comes to its end was answered.
 macro_rules! on {
     ($tx:expr, $connection:ident => $body:expr) => {
         match $tx.handle() {
-            $crate::tx::Handle::Sqlite($connection) => $body,
+            $crate::tx::Handle::Sqlite($connection) => {
+                let answer = $body;
+                $tx.note_answer();
+                answer
+            }
             $crate::tx::Handle::Postgres($connection) => $body,
         }
     };

@@ -166,10 +166,12 @@ pub(super) async fn list_columns(tx: &mut Tx) -> Result<Declared, DbError> {
             columns
         }};
     }
-    Ok(match tx.handle() {
+    let columns = match tx.handle() {
         Handle::Sqlite(connection) => read!(connection, COLUMNS_SQLITE),
         Handle::Postgres(connection) => read!(connection, COLUMNS_POSTGRES),
-    })
+    };
+    tx.note_answer();
+    Ok(columns)
 }
 
 /// Whether any of Medusa's tables that we need is there: then none is made.

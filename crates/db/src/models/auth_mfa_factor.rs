@@ -13,5 +13,5 @@ const HAS_ENABLED: &str = "select exists (select 1 from auth_mfa_factor \
 /// # Errors
 /// When the statement fails, as where there is no such table.
 pub async fn has_enabled(tx: &mut Tx, identity: &AuthIdentityId) -> Result<bool, DbError> {
-    Ok(on!(tx, connection => sqlx::query_scalar(HAS_ENABLED).bind(identity.as_str()).fetch_one(connection).await)?)
+    Ok(on!(tx, connection => sqlx::query_scalar(HAS_ENABLED).bind(identity.as_str()).fetch_one(connection).await?))
 }

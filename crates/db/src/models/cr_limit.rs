@@ -171,7 +171,7 @@ const LIST_POSTGRES: &str = "select key, count, resets_at, blocked_until from cr
 /// # Errors
 /// When the statement fails.
 pub async fn list(tx: &mut Tx, keys: &[&str]) -> Result<Vec<LimitRow>, DbError> {
-    match tx.handle() {
+    let rows = match tx.handle() {
         Handle::Sqlite(connection) => {
             let query = sqlx::query(LIST_SQLITE).bind(serde_json::Value::from(keys));
             query.fetch_all(connection).await?.iter().map(from_row).collect()
@@ -180,7 +180,9 @@ pub async fn list(tx: &mut Tx, keys: &[&str]) -> Result<Vec<LimitRow>, DbError> 
             let query = sqlx::query(LIST_POSTGRES).bind(keys);
             query.fetch_all(connection).await?.iter().map(from_row).collect()
         }
-    }
+    };
+    tx.note_answer();
+    rows
 }
 
 const GIVE_BACK: &str = "update cr_limit set count = count - 1, updated_at = $2 where key = $1 and count > 0";

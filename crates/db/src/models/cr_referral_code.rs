@@ -17,7 +17,7 @@ pub async fn find(tx: &mut Tx, customer: &CustomerId) -> Result<Option<String>, 
     Ok(on!(tx, connection => sqlx::query_scalar::<_, String>(FIND)
         .bind(customer.as_str())
         .fetch_optional(connection)
-        .await)?)
+        .await?))
 }
 
 const FIND_CUSTOMER: &str = "select customer_id from cr_referral_code where code = $1";
@@ -30,7 +30,7 @@ pub async fn find_customer(tx: &mut Tx, code: &str) -> Result<Option<CustomerId>
     let id = on!(tx, connection => sqlx::query_scalar::<_, String>(FIND_CUSTOMER)
         .bind(code)
         .fetch_optional(connection)
-        .await)?;
+        .await?);
     Ok(id.map(CustomerId::from_stored))
 }
 

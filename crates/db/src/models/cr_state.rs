@@ -16,7 +16,7 @@ pub async fn find(tx: &mut Tx, key: &str) -> Result<Option<String>, DbError> {
     let value = on!(tx, connection => sqlx::query_scalar::<_, String>(FIND)
         .bind(key)
         .fetch_optional(connection)
-        .await)?;
+        .await?);
     Ok(value)
 }
 

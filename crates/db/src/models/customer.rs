@@ -406,7 +406,7 @@ const LIST_NAMES_POSTGRES: &str = names!("= any($1)");
 /// # Errors
 /// When the statement fails.
 pub async fn list_names(tx: &mut Tx, ids: &[&str]) -> Result<Vec<CustomerName>, DbError> {
-    match tx.handle() {
+    let names = match tx.handle() {
         Handle::Sqlite(connection) => {
             let query = sqlx::query(LIST_NAMES_SQLITE).bind(Value::from(ids));
             query.fetch_all(connection).await?.iter().map(name_from_row).collect()
@@ -415,7 +415,9 @@ pub async fn list_names(tx: &mut Tx, ids: &[&str]) -> Result<Vec<CustomerName>, 
             let query = sqlx::query(LIST_NAMES_POSTGRES).bind(ids);
             query.fetch_all(connection).await?.iter().map(name_from_row).collect()
         }
-    }
+    };
+    tx.note_answer();
+    names
 }
 
 /// Reads what `names!` selects.

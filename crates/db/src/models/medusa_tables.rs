@@ -1,7 +1,7 @@
 //! Which of Medusa's tables a database has: the newer ones came with later versions, and a database of our own has none of them.
 
 use crate::error::DbError;
-use crate::tx::{Handle, Tx};
+use crate::tx::{Handle, Tx, on};
 
 const HAS_SQLITE: &str = "select exists (select 1 from sqlite_master where type = 'table' and name = $1)";
 const HAS_POSTGRES: &str = "select to_regclass($1) is not null";
@@ -34,8 +34,9 @@ pub async fn find(tx: &mut Tx) -> Result<MedusaTables, DbError> {
 /// # Errors
 /// When the statement fails.
 pub async fn has(tx: &mut Tx, name: &str) -> Result<bool, DbError> {
-    Ok(match tx.handle() {
-        Handle::Sqlite(connection) => sqlx::query_scalar(HAS_SQLITE).bind(name).fetch_one(connection).await?,
-        Handle::Postgres(connection) => sqlx::query_scalar(HAS_POSTGRES).bind(name).fetch_one(connection).await?,
-    })
+    let sql = match tx.handle() {
+        Handle::Sqlite(_) => HAS_SQLITE,
+        Handle::Postgres(_) => HAS_POSTGRES,
+    };
+    Ok(on!(tx, connection => sqlx::query_scalar(sql).bind(name).fetch_one(connection).await?))
 }
