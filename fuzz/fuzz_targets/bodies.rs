@@ -8,7 +8,7 @@ use std::error::Error as _;
 use std::sync::{Arc, LazyLock, RwLock};
 
 use axum::body::Body;
-use cr_core::app::{App, Shared};
+use cr_core::app::{App, Shared, Wake};
 use cr_core::delivery::template::Templates;
 use cr_core::error::{Error, ErrorKind};
 use cr_core::keys::Keys;
@@ -30,7 +30,6 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::Notify;
 
 const LIMIT: usize = 4096;
 
@@ -53,7 +52,7 @@ async fn stage() -> Stage {
         templates: RwLock::new(Arc::new(Templates::load(&options).unwrap())),
         options,
         env: cr_testkit::env(1).0,
-        wake: Notify::new(),
+        wake: Wake::default(),
         budget_alarms: BudgetAlarms::default(),
         large_counts: LargeCounts::default(),
         faults: None,

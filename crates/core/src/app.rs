@@ -39,14 +39,23 @@ pub struct Shared {
     pub templates: RwLock<Arc<Templates>>,
     /// Time and chance.
     pub env: Env,
-    /// Wakes the delivery worker; a hint, the poll is the guarantee.
-    pub wake: Notify,
+    /// Wakes the delivery worker.
+    pub wake: Wake,
     /// Which budgets of messages were complained about.
     pub budget_alarms: BudgetAlarms,
     /// How many ask for the deletion of their account, where it is many.
     pub large_counts: LargeCounts,
     /// Only in tests.
     pub faults: Option<Arc<dyn Faults>>,
+}
+
+/// Wakes the delivery worker, each for what it says; a hint, the poll is the guarantee.
+#[derive(Default)]
+pub struct Wake {
+    /// Messages may be due.
+    pub messages: Notify,
+    /// Events may be due.
+    pub events: Notify,
 }
 
 impl Shared {
@@ -125,7 +134,8 @@ impl App {
     /// What a workflow uses, around its transaction.
     fn context(&self, tx: Tx) -> Ctx {
         let now = self.shared.env.clock.now();
-        Ctx { tx, now, shared: Arc::clone(&self.shared), medusa_tables: self.db.medusa_tables() }
+        let (shared, medusa_tables) = (Arc::clone(&self.shared), self.db.medusa_tables());
+        Ctx { tx, now, shared, medusa_tables, has_message: false, has_event: false }
     }
 
     /// Asks the database the smallest question.

@@ -20,6 +20,10 @@ pub struct Ctx {
     pub shared: Arc<Shared>,
     /// Which of Medusa's newer tables there are.
     pub medusa_tables: MedusaTables,
+    /// Whether a message was written.
+    pub(crate) has_message: bool,
+    /// Whether an event was written.
+    pub(crate) has_event: bool,
 }
 
 impl Ctx {
@@ -37,7 +41,7 @@ impl Ctx {
         self.shared.env.bytes()
     }
 
-    /// Makes all effects durable at once and tells the delivery worker that there may be work.
+    /// Makes all effects durable at once, and wakes the delivery worker if it has work by that.
     ///
     /// # Errors
     /// When the database refuses; then nothing happened.
@@ -45,7 +49,12 @@ impl Ctx {
         self.step("commit")?;
         self.tx.commit().await?;
         self.shared.pass("committed");
-        self.shared.wake.notify_one();
+        if self.has_message {
+            self.shared.wake.messages.notify_one();
+        }
+        if self.has_event {
+            self.shared.wake.events.notify_one();
+        }
         Ok(())
     }
 }

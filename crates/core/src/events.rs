@@ -181,7 +181,10 @@ async fn enqueue(cx: &mut Ctx, event: &Event, url: &str) -> Result<(), Error> {
         expires_at: None,
         now: cx.now,
     };
-    cr_outbox::insert(&mut cx.tx, &row).await?;
+    let written = cr_outbox::insert(&mut cx.tx, &row).await?;
+    // One that is acted out goes the way of messages.
+    let is_of = if event.is_decoy() { &mut cx.has_message } else { &mut cx.has_event };
+    *is_of |= written;
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
-use cr_core::app::{App, Faults, Shared};
+use cr_core::app::{App, Faults, Shared, Wake};
 use cr_core::delivery::retry::RetryPolicy;
 use cr_core::delivery::template::{TemplateProblem, Templates};
 use cr_core::delivery::worker::Worker;
@@ -20,7 +20,6 @@ use cr_core::providers::notification::webhook::WebhookOptions;
 use cr_core::providers::notification::{ProviderOptions, ProviderSettings, Providers};
 use cr_core::storage::{self, Database};
 use secrecy::SecretString;
-use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::access::DatabaseAccess;
@@ -98,7 +97,7 @@ pub async fn build_app_on(
         options,
         templates: RwLock::new(Arc::new(templates)),
         env,
-        wake: Notify::new(),
+        wake: Wake::default(),
         budget_alarms: BudgetAlarms::default(),
         large_counts: LargeCounts::default(),
         faults,

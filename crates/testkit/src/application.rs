@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, RwLock};
 
-use cr_core::app::{App, Faults, Shared};
+use cr_core::app::{App, Faults, Shared, Wake};
 use cr_core::delivery::template::Templates;
 use cr_core::env::Env;
 use cr_core::keys::Keys;
@@ -14,7 +14,6 @@ use cr_core::options::{
 use cr_core::password::{Algorithm, HashParams, HashPool};
 use cr_db::Database;
 use secrecy::SecretString;
-use tokio::sync::Notify;
 
 use crate::database::TestDatabase;
 
@@ -113,7 +112,7 @@ pub fn application_on(
         templates: RwLock::new(Arc::new(templates)),
         options,
         env,
-        wake: Notify::new(),
+        wake: Wake::default(),
         budget_alarms: BudgetAlarms::default(),
         large_counts: LargeCounts::default(),
         faults,

@@ -134,6 +134,7 @@ async fn write(cx: &mut Ctx, message: Message, channel: &str) -> Result<(), Erro
         },
     )
     .await?;
+    cx.has_message |= written;
     if !written {
         tracing::debug!(outbox.idempotency_key = idempotency_key, "A message under this key is queued already");
     }

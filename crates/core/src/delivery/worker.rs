@@ -5,9 +5,9 @@
 //! messages beyond "the longest due first".
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use cr_db::models::cr_outbox::{self, ClaimedMessage, Lane};
+use cr_db::models::cr_outbox::{self, ClaimedMessage, Lane, NextDue};
 use cr_types::timestamp::Timestamp;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -24,12 +24,20 @@ use crate::providers::notification::{Outgoing, Providers};
 /// Messages, and as many events, on their way at once. A claim takes no more than can be sent at once, so that no lease runs while
 /// waiting.
 const CONCURRENCY: usize = 8;
+/// What has room of its own in flight, so that neither waits for the other.
+const LANES: [Lane; 2] = [Lane::Messages, Lane::Events];
 /// Seconds that a claimed message is this worker's; more than twice what a send may take.
 const LEASE_SECONDS: i64 = 60;
 /// The end of every send. Providers have shorter limits of their own; this one keeps a lease safe from all of them.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
-/// Between two looks at the queue when nobody wakes the worker.
+/// Between two looks at the whole queue. What a commit leaves is claimed at once; what other replicas left, what comes due again and what
+/// lost its worker is found by these.
 const POLL: Duration = Duration::from_secs(1);
+/// The shortest pause, so that what another worker has just taken is not asked for without end.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
+/// Milliseconds that a claim begins before the last look, for transactions that were under way then. What a slower one writes is found by
+/// the next look.
+const OVERLAP_MILLIS: i64 = 2000;
 /// Tries to settle what was sent while the database is away, one a [`POLL`]; then the lease runs out.
 const SETTLE_TRIES: u32 = 20;
 /// Days that settled rows are kept; their payloads are gone already.
@@ -61,6 +69,50 @@ enum Outcome {
     Failed(Failure),
 }
 
+/// What the worker knows of the queue between two looks at the whole of it.
+struct Queue {
+    /// Where claims begin: nothing of before waits, as far as the last look could see.
+    from: Timestamp,
+    /// Of [`LANES`]: something may be due, by a commit, by the last look, or because the last claim took as many as it might.
+    may_be_due: [bool; 2],
+    /// When the first of what was not due at the last look comes due.
+    next: Option<Timestamp>,
+    /// The last look.
+    looked: Option<Instant>,
+}
+
+impl Queue {
+    /// One that nobody has looked at.
+    fn new(now: Timestamp) -> Self {
+        Self { from: now, may_be_due: [false; 2], next: None, looked: None }
+    }
+
+    /// Whether it is time to look at all of it.
+    fn wants_a_look(&self, now: Timestamp) -> bool {
+        self.looked.is_none_or(|looked| looked.elapsed() >= POLL) || self.next.is_some_and(|next| next <= now)
+    }
+
+    /// Keeps what a look has found.
+    fn note(&mut self, next_due: NextDue, now: Timestamp) {
+        let moments = LANES.map(|lane| next_due.of(lane));
+        self.looked = Some(Instant::now());
+        self.from = next_due.first().map_or(now, |first| first.min(now)).plus_millis(-OVERLAP_MILLIS);
+        self.next = moments.into_iter().flatten().filter(|moment| *moment > now).min();
+        for (may_be_due, moment) in self.may_be_due.iter_mut().zip(moments) {
+            *may_be_due |= moment.is_some_and(|moment| moment <= now);
+        }
+    }
+
+    /// How long to wait for the next look, unless woken.
+    fn pause(&self, now: Timestamp) -> Duration {
+        let until_poll = self.looked.map_or(POLL, |looked| POLL.saturating_sub(looked.elapsed()));
+        let until_next = self.next.map_or(POLL, |next| {
+            Duration::from_millis(u64::try_from(next.millis().saturating_sub(now.millis())).unwrap_or(0))
+        });
+        until_poll.min(until_next).max(SHORTEST_PAUSE)
+    }
+}
+
 impl Worker {
     /// A worker that has not begun yet.
     pub fn new(app: App, providers: Providers, retry: RetryPolicy) -> Self {
@@ -73,11 +125,13 @@ impl Worker {
     pub async fn run(self, stop: CancellationToken) {
         let inner = self.inner;
         let (mut messages, mut events) = (JoinSet::new(), JoinSet::new());
+        let mut queue = Queue::new(inner.now());
+        let wake = &inner.app.shared.wake;
         let mut database_fails = false;
         let mut next_pruning = inner.now();
         while !stop.is_cancelled() {
             let free = [&messages, &events].map(|lane| CONCURRENCY.saturating_sub(lane.len()));
-            match inner.look(free).await {
+            match inner.take(&mut queue, free).await {
                 Ok(claimed) => {
                     if std::mem::take(&mut database_fails) {
                         tracing::info!("The outbox can be read again");
@@ -96,12 +150,12 @@ impl Worker {
             if inner.now() >= next_pruning && !database_fails {
                 next_pruning = inner.prune().await;
             }
-            // What is on its way wakes this by its end; what comes due meanwhile waits for that, or for a moment of the poll.
-            let is_busy = !messages.is_empty() || !events.is_empty();
-            let pause = if database_fails || is_busy { POLL } else { inner.pause().await };
+            let is_full = messages.len() >= CONCURRENCY && events.len() >= CONCURRENCY;
+            let pause = if database_fails || is_full { POLL } else { queue.pause(inner.now()) };
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = inner.app.shared.wake.notified(), if !database_fails => {}
+                () = wake.messages.notified(), if !database_fails => queue.may_be_due[0] = true,
+                () = wake.events.notified(), if !database_fails => queue.may_be_due[1] = true,
                 Some(ended) = messages.join_next(), if !messages.is_empty() => note_panic(ended),
                 Some(ended) = events.join_next(), if !events.is_empty() => note_panic(ended),
                 () = tokio::time::sleep(pause) => {}
@@ -127,7 +181,7 @@ impl Worker {
     pub async fn run_once(&self) -> Result<usize, Error> {
         let mut attempts = 0;
         loop {
-            let messages = self.inner.look([CONCURRENCY; 2]).await?;
+            let messages = self.inner.take(&mut Queue::new(self.inner.now()), [CONCURRENCY; 2]).await?;
             if messages.is_empty() {
                 return Ok(attempts);
             }
@@ -149,23 +203,30 @@ impl Inner {
         self.app.shared.env.clock.now()
     }
 
-    /// Claims up to `free` due messages and as many events; takes no lock when nothing is due.
-    async fn look(&self, free: [usize; 2]) -> Result<Vec<ClaimedMessage>, Error> {
+    /// Claims up to `free` due messages and events: of a lane in which something may be due, and of none otherwise, so that an idle
+    /// worker takes nobody's turn to write.
+    async fn take(&self, queue: &mut Queue, free: [usize; 2]) -> Result<Vec<ClaimedMessage>, Error> {
         if free == [0, 0] {
             return Ok(Vec::new());
         }
-        let next_due = {
+        if queue.wants_a_look(self.now()) {
             let mut tx = self.app.db.read().await?;
-            cr_outbox::find_next_due(&mut tx).await?
-        };
-        let now = self.now();
-        let is_worth_it = |(lane, free): &(Lane, usize)| *free > 0 && next_due.of(*lane).is_some_and(|due| due <= now);
-        let wanted = [Lane::Messages, Lane::Events].into_iter().zip(free).filter(is_worth_it);
+            let now = self.now();
+            queue.note(cr_outbox::find_next_due(&mut tx).await?, now);
+            tx.commit().await?;
+        }
         let mut claimed = Vec::new();
-        for (lane, free) in wanted {
-            match self.claim(lane, free).await {
-                Ok(rows) => claimed.extend(rows),
-                // What is held already is sent; the next look meets the same trouble.
+        for ((lane, free), may_be_due) in LANES.into_iter().zip(free).zip(&mut queue.may_be_due) {
+            if free == 0 || !*may_be_due {
+                continue;
+            }
+            match self.claim(lane, free, queue.from).await {
+                Ok(rows) => {
+                    // Who took as many as it might has left some, perhaps.
+                    *may_be_due = rows.len() == free;
+                    claimed.extend(rows);
+                }
+                // What is held already is sent; the next claim meets the same trouble.
                 Err(_) if !claimed.is_empty() => break,
                 Err(error) => return Err(error),
             }
@@ -173,28 +234,16 @@ impl Inner {
         Ok(claimed)
     }
 
-    /// Claims up to `free` due rows of a lane.
-    async fn claim(&self, lane: Lane, free: usize) -> Result<Vec<ClaimedMessage>, Error> {
+    /// Claims up to `free` rows of a lane that came due since `from`.
+    async fn claim(&self, lane: Lane, free: usize, from: Timestamp) -> Result<Vec<ClaimedMessage>, Error> {
         let limit = i64::try_from(free).unwrap_or(1);
         let mut tx = self.app.db.single().await?;
         let now = self.now();
         self.app.shared.pass("claim-messages");
-        let claimed = cr_outbox::claim(&mut tx, now, now.plus_seconds(LEASE_SECONDS), lane, limit).await?;
+        let claimed = cr_outbox::claim(&mut tx, [from, now], now.plus_seconds(LEASE_SECONDS), lane, limit).await?;
         tx.commit().await?;
         self.app.shared.pass("messages-claimed");
         Ok(claimed)
-    }
-
-    /// How long to sleep unless woken: until the next message is due, at least a moment, at most [`POLL`].
-    async fn pause(&self) -> Duration {
-        let next_due = async {
-            let mut tx = self.app.db.read().await?;
-            cr_outbox::find_next_due(&mut tx).await.map(cr_outbox::NextDue::first)
-        };
-        // A failure here is the next look's to report.
-        let Ok(Some(moment)) = next_due.await else { return POLL };
-        let millis = moment.millis().saturating_sub(self.now().millis());
-        Duration::from_millis(u64::try_from(millis).unwrap_or(0)).clamp(Duration::from_millis(20), POLL)
     }
 
     /// Makes one attempt and settles it.
@@ -368,4 +417,46 @@ fn describe(error: &Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A moment some milliseconds after the start.
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(1_700_000_000_000 + millis).unwrap()
+    }
+
+    #[test]
+    fn a_look_tells_what_is_due_where_claims_begin_and_when_to_look_again() {
+        let mut queue = Queue::new(at(0));
+        assert!(queue.wants_a_look(at(0)), "nobody has looked yet");
+
+        queue.note(NextDue { messages: Some(at(-5000)), events: Some(at(300)) }, at(0));
+        assert_eq!((queue.may_be_due, queue.from, queue.next), ([true, false], at(-7000), Some(at(300))));
+        assert!(!queue.wants_a_look(at(299)));
+        assert!(queue.wants_a_look(at(300)), "the event is due");
+        assert_eq!(queue.pause(at(290)), SHORTEST_PAUSE);
+        assert!(queue.pause(at(0)) <= Duration::from_millis(300));
+
+        queue.may_be_due[0] = false;
+        queue.note(NextDue { messages: None, events: Some(at(300)) }, at(300));
+        assert_eq!((queue.may_be_due, queue.from, queue.next), ([false, true], at(-1700), None));
+        assert!(queue.pause(at(300)) > Duration::from_millis(500), "only the poll is left to wait for");
+
+        queue.looked = queue.looked.and_then(|looked| looked.checked_sub(POLL));
+        assert!(queue.wants_a_look(at(300)));
+        assert_eq!(queue.pause(at(300)), SHORTEST_PAUSE);
+    }
+
+    /// What was told of a lane stays until it was claimed, whatever a look sees.
+    #[test]
+    fn a_look_takes_no_wake_back() {
+        let mut queue = Queue::new(at(0));
+        queue.may_be_due[1] = true;
+        queue.note(NextDue { messages: None, events: None }, at(0));
+        assert_eq!(queue.may_be_due, [false, true]);
+        assert_eq!(queue.from, at(-OVERLAP_MILLIS));
+    }
 }

@@ -1,5 +1,7 @@
 //! Events from `emit` to the receiver's socket.
 
+use std::time::Duration;
+
 use cr_core::delivery::retry::RetryPolicy;
 use cr_core::delivery::worker::Worker;
 use cr_core::events::{self, Event};
@@ -12,6 +14,9 @@ use cr_types::ids::CustomerId;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use crate::stage::{Stage, mail_providers, stage};
 
@@ -87,6 +92,32 @@ both! {
         let signature = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, signature).unwrap();
         mac.verify_slice(&signature).unwrap();
         assert!(stage.rows().await.iter().all(|(status, _, _, payload)| status == "delivered" && !payload));
+    }
+
+    async fn an_event_that_somebody_asked_for_wakes_the_worker_for_events(database: TestDatabase) {
+        let stage = stage_with(database, vec![receiver("http://127.0.0.1:9", &["customer.created"])]).await;
+        emit(&stage, Event::CustomerContactChanged { id: ann(), contact: ContactType::Phone }).await;
+        assert_eq!(stage.woken().await, [false, false], "nobody asked for it");
+        emit(&stage, Event::CustomerCreated { id: ann() }).await;
+        assert_eq!(stage.woken().await, [false, true]);
+    }
+
+    /// What is committed is claimed at once: by looks alone it would be one a second.
+    async fn a_wake_for_events_is_followed_by_a_claim_of_events(database: TestDatabase) {
+        let sink = WebhookSink::start().await;
+        let stage = stage_with(database, vec![receiver(&sink.url(), &["*"])]).await;
+        let stop = CancellationToken::new();
+        let mut running = JoinSet::new();
+        running.spawn(worker(&stage, nobody()).run(stop.clone()));
+        let one_by_one = async {
+            for number in 1..=20 {
+                emit(&stage, Event::CustomerCreated { id: ann() }).await;
+                sink.wait_for(number).await;
+            }
+        };
+        timeout(Duration::from_secs(10), one_by_one).await.expect("each wake is followed by a claim");
+        stop.cancel();
+        running.join_all().await;
     }
 
     /// What is rolled back did not happen.

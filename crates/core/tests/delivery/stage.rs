@@ -90,6 +90,21 @@ impl Stage {
             .collect()
     }
 
+    /// Whether the worker was woken for messages, and for events, since this was last asked.
+    pub(crate) async fn woken(&self) -> [bool; 2] {
+        let mut woken = [false; 2];
+        for (notify, is_woken) in
+            [&self.app.shared.wake.messages, &self.app.shared.wake.events].into_iter().zip(&mut woken)
+        {
+            tokio::select! {
+                biased;
+                () = notify.notified() => *is_woken = true,
+                () = std::future::ready(()) => {}
+            }
+        }
+        woken
+    }
+
     /// The present.
     pub(crate) fn now(&self) -> cr_types::timestamp::Timestamp {
         self.clock.now()

@@ -1,5 +1,7 @@
 //! Claim, send, settle: what a message goes through when things break.
 
+use std::time::Duration;
+
 use cr_core::delivery::message;
 use cr_core::delivery::retry::RetryPolicy;
 use cr_core::delivery::worker::Worker;
@@ -7,9 +9,10 @@ use cr_db::models::cr_outbox;
 use cr_testkit::smtp_sink::{Answer, SinkTls};
 use cr_testkit::{SmtpSink, both};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::stage::{mail_providers, stage};
+use crate::stage::{application, mail_providers, stage};
 
 both! {
     async fn a_delivered_message_is_wiped(database: TestDatabase) {
@@ -119,7 +122,7 @@ both! {
         stage.enqueue("key").await;
         for attempt in 1..=10 {
             let mut tx = stage.app.db.begin().await.unwrap();
-            let claimed = cr_outbox::claim(&mut tx, stage.now(), stage.now().plus_seconds(60), cr_outbox::Lane::Messages, 8).await.unwrap();
+            let claimed = cr_outbox::claim(&mut tx, [stage.now().plus_seconds(-900), stage.now()], stage.now().plus_seconds(60), cr_outbox::Lane::Messages, 8).await.unwrap();
             tx.commit().await.unwrap();
             assert_eq!(claimed[0].attempts, attempt);
             stage.clock.advance_seconds(60);
@@ -136,7 +139,7 @@ both! {
         let sink = SmtpSink::start(SinkTls::None, None).await;
         stage.enqueue("key").await;
         let mut tx = stage.app.db.begin().await.unwrap();
-        cr_outbox::claim(&mut tx, stage.now(), stage.now().plus_seconds(60), cr_outbox::Lane::Messages, 8).await.unwrap();
+        cr_outbox::claim(&mut tx, [stage.now().plus_seconds(-900), stage.now()], stage.now().plus_seconds(60), cr_outbox::Lane::Messages, 8).await.unwrap();
         tx.commit().await.unwrap();
         let worker = stage.worker(&sink);
         assert_eq!(worker.run_once().await.unwrap(), 0);
@@ -202,6 +205,73 @@ both! {
         workers.join_all().await;
         assert_eq!(sink.messages().len(), 20);
         assert!(stage.rows().await.iter().all(|(status, attempts, ..)| status == "delivered" && *attempts == 1));
+    }
+
+    /// Who has left nothing to deliver costs the worker nothing.
+    async fn a_commit_without_a_message_wakes_nobody(database: TestDatabase) {
+        let stage = stage(database).await;
+        stage.app.begin().await.unwrap().commit().await.unwrap();
+        assert_eq!(stage.woken().await, [false, false]);
+        stage.enqueue("key").await;
+        assert_eq!(stage.woken().await, [true, false]);
+        stage.enqueue("key").await;
+        assert_eq!(stage.woken().await, [false, false], "it is queued already");
+    }
+
+    /// Who waits is delivered though nobody wakes the worker any more: by looks alone it would be eight a second.
+    async fn a_running_worker_delivers_all_that_waited_for_it(database: TestDatabase) {
+        let stage = stage(database).await;
+        let sink = SmtpSink::start(SinkTls::None, None).await;
+        for number in 0..200 {
+            stage.enqueue(&format!("key {number:03}")).await;
+        }
+        let env = cr_testkit::env(2).0;
+        let app = application(&stage.database, env).await;
+        let stop = CancellationToken::new();
+        let mut running = JoinSet::new();
+        running.spawn(Worker::new(app, mail_providers(&sink), RetryPolicy::default()).run(stop.clone()));
+        timeout(Duration::from_secs(15), sink.wait_for(200)).await.expect("a full claim is followed by the next");
+        stop.cancel();
+        running.join_all().await;
+        assert!(stage.rows().await.iter().all(|(status, attempts, ..)| status == "delivered" && *attempts == 1));
+    }
+
+    /// What is committed is claimed at once: by looks alone it would be one a second.
+    async fn a_wake_is_followed_by_a_claim(database: TestDatabase) {
+        let stage = stage(database).await;
+        let sink = SmtpSink::start(SinkTls::None, None).await;
+        let stop = CancellationToken::new();
+        let mut running = JoinSet::new();
+        running.spawn(stage.worker(&sink).run(stop.clone()));
+        let one_by_one = async {
+            for number in 0..20 {
+                stage.enqueue(&format!("key {number:02}")).await;
+                sink.wait_for(number + 1).await;
+            }
+        };
+        timeout(Duration::from_secs(10), one_by_one).await.expect("each wake is followed by a claim");
+        stop.cancel();
+        running.join_all().await;
+    }
+
+    /// What came due before the last look is found by the next.
+    async fn a_message_of_a_replica_whose_clock_is_late_is_delivered(database: TestDatabase) {
+        let late = stage(database).await;
+        let sink = SmtpSink::start(SinkTls::None, None).await;
+        let (env, clock) = cr_testkit::env(2);
+        clock.advance_seconds(600);
+        let app = application(&late.database, env).await;
+        let stop = CancellationToken::new();
+        let mut running = JoinSet::new();
+        running.spawn(Worker::new(app.clone(), mail_providers(&sink), RetryPolicy::default()).run(stop.clone()));
+        let mut cx = app.begin().await.unwrap();
+        message::enqueue(&mut cx, late.message("email", "ann@shop.test", "a")).await.unwrap();
+        cx.commit().await.unwrap();
+        sink.wait_for(1).await;
+        late.enqueue("b").await;
+        sink.wait_for(2).await;
+        stop.cancel();
+        running.join_all().await;
     }
 
     /// An unknown account costs what a known one does, and leaves nothing behind.

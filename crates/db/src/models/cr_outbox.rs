@@ -180,7 +180,7 @@ macro_rules! claim {
         concat!(
             "with due as materialized (select id from cr_outbox where status in ('pending', 'sending') and ",
             $channels,
-            " and next_attempt_at <= $1 order by next_attempt_at, id limit $3",
+            " and next_attempt_at <= $1 and next_attempt_at >= $4 order by next_attempt_at, id limit $3",
             $lock,
             ") update cr_outbox \
              set status = 'sending', attempts = attempts + 1, next_attempt_at = $2, lease_until = $2, updated_at = $1 \
@@ -197,14 +197,17 @@ const CLAIM_EVENTS_SQLITE: &str = claim!("channel = 'event'", "");
 const CLAIM_MESSAGES_POSTGRES: &str = claim!("channel <> 'event'", " for update skip locked");
 const CLAIM_EVENTS_POSTGRES: &str = claim!("channel = 'event'", " for update skip locked");
 
-/// Takes up to `limit` due rows of a lane under a lease until `lease_until`, the longest due first, and counts an attempt on
-/// each. Due are also those whose worker let its lease run out.
+/// Takes up to `limit` rows of a lane that came due since `from`, under a lease until `lease_until`, the longest due first, and counts
+/// an attempt on each. Due are also those whose worker let its lease run out.
+///
+/// PostgreSQL's index keeps an entry for each message that was settled since the last vacuum, and whoever begins before them goes
+/// through all of them.
 ///
 /// # Errors
 /// When the statement fails.
 pub async fn claim(
     tx: &mut Tx,
-    now: Timestamp,
+    [from, now]: [Timestamp; 2],
     lease_until: Timestamp,
     lane: Lane,
     limit: i64,
@@ -219,6 +222,7 @@ pub async fn claim(
         .bind(Stamp(now))
         .bind(Stamp(lease_until))
         .bind(limit)
+        .bind(Stamp(from))
         .fetch_all(connection)
         .await?
         .iter()

@@ -36,7 +36,9 @@ async fn insert(db: &Database, key: &str) -> bool {
 /// Claims up to `limit` rows for a minute, and commits.
 async fn claim(db: &Database, now: Timestamp, limit: i64) -> Vec<ClaimedMessage> {
     let mut tx = db.begin().await.unwrap();
-    let claimed = cr_outbox::claim(&mut tx, now, now.plus_seconds(60), cr_outbox::Lane::Messages, limit).await.unwrap();
+    let claimed = cr_outbox::claim(&mut tx, [start(), now], now.plus_seconds(60), cr_outbox::Lane::Messages, limit)
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     claimed
 }
@@ -183,7 +185,7 @@ both! {
             now: start(),
         };
         assert!(cr_outbox::insert(&mut tx, &event).await.unwrap());
-        cr_outbox::claim(&mut tx, start(), start().plus_seconds(60), cr_outbox::Lane::Events, 1).await.unwrap();
+        cr_outbox::claim(&mut tx, [start(); 2], start().plus_seconds(60), cr_outbox::Lane::Events, 1).await.unwrap();
         assert!(cr_outbox::mark_dead(&mut tx, "evt_1", 1, "timed out", start()).await.unwrap());
         tx.commit().await.unwrap();
 

@@ -50,7 +50,7 @@ async fn token_in_message(server: &TestServer, contact: &str, words: &str) -> St
                 let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "._-".contains(c))).unwrap_or(rest.len());
                 return rest[..end].to_owned();
             }
-            server.app.shared.wake.notify_one();
+            server.app.shared.wake.messages.notify_one();
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };

@@ -190,7 +190,7 @@ pub(crate) async fn reset_token(server: &TestServer, key: &str, contact: &str) -
             let text = serde_json::to_string(message).unwrap();
             return in_link.captures(&text).unwrap_or_else(|| panic!("no link in {text}"))[1].to_owned();
         }
-        server.app.shared.wake.notify_one();
+        server.app.shared.wake.messages.notify_one();
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     panic!("no link came to {contact}");

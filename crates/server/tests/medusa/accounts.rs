@@ -69,7 +69,7 @@ async fn link_to(shop: &crate::shop::Shop, address: &str) -> String {
         if let Some(found) = newest {
             return found;
         }
-        shop.server.app.shared.wake.notify_one();
+        shop.server.app.shared.wake.messages.notify_one();
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
     panic!("no link came to {address}");

@@ -186,7 +186,7 @@ impl TestServer {
                 if let Some(code) = newest {
                     return code;
                 }
-                self.app.shared.wake.notify_one();
+                self.app.shared.wake.messages.notify_one();
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };

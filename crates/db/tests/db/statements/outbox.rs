@@ -27,7 +27,7 @@ async fn enqueue(tx: &mut Tx, id: &str, moment: Timestamp) -> bool {
 /// Enqueues one and claims it.
 async fn claimed(tx: &mut Tx, id: &str) {
     assert!(enqueue(tx, id, now()).await);
-    assert_eq!(cr_outbox::claim(tx, now(), after(60), Lane::Messages, 1).await.unwrap().len(), 1);
+    assert_eq!(cr_outbox::claim(tx, [now(); 2], after(60), Lane::Messages, 1).await.unwrap().len(), 1);
 }
 
 /// What settling changes.
@@ -58,11 +58,23 @@ cr_testkit::both! {
         }
         let mut ids = Vec::new();
         for (second, limit) in [(10, 2), (10, 9), (10, 9), (60, 9), (70, 9)] {
-            let mut batch = cr_outbox::claim(&mut tx, after(second), after(second + 60), Lane::Messages, limit).await.unwrap();
+            let mut batch = cr_outbox::claim(&mut tx, [now(), after(second)], after(second + 60), Lane::Messages, limit).await.unwrap();
             batch.sort_by(|left, right| left.id.cmp(&right.id));
             ids.push(batch.iter().map(|row| format!("{} {}", row.id, row.attempts)).collect::<Vec<_>>().join(", "));
         }
         assert_eq!(ids, ["msg_a 1, msg_b 1", "msg_c 1", "", "msg_d 1", "msg_a 2, msg_b 2, msg_c 2"]);
+    }
+
+    async fn what_was_due_before_a_claim_begins_is_left(test: TestDatabase) {
+        let database = open(&test, "").await;
+        let mut tx = begin(&database).await;
+        for (id, second) in [("msg_a", 1), ("msg_b", 2), ("msg_c", 3)] {
+            enqueue(&mut tx, id, after(second)).await;
+        }
+        for (from, expected) in [(2, &["msg_b"][..]), (2, &[]), (0, &["msg_a"])] {
+            let batch = cr_outbox::claim(&mut tx, [after(from), after(2)], after(60), Lane::Messages, 9).await.unwrap();
+            assert_eq!(batch.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), expected, "from {from}");
+        }
     }
 
     async fn the_next_due_moment_is_the_earliest_of_what_waits_or_is_leased(test: TestDatabase) {
@@ -167,7 +179,7 @@ cr_testkit::both! {
         cr_outbox::insert(&mut tx, &event).await.unwrap();
         let lanes = [Lane::Messages, Lane::Events];
         for (lane, count) in lanes.into_iter().zip([0, 1]) {
-            assert_eq!(cr_outbox::claim(&mut tx, after(2), after(60), lane, 9).await.unwrap().len(), count);
+            assert_eq!(cr_outbox::claim(&mut tx, [now(), after(2)], after(60), lane, 9).await.unwrap().len(), count);
         }
         assert!(cr_outbox::mark_dead(&mut tx, "evt_1", 1, "y", after(3)).await.unwrap());
         let dead = cr_outbox::list_dead(&mut tx, 9).await.unwrap();
@@ -177,6 +189,6 @@ cr_testkit::both! {
         for (id, count) in [(Some("msg_1"), 0), (Some("evt_2"), 0), (Some("evt_1"), 1), (None, 0)] {
             assert_eq!(cr_outbox::revive(&mut tx, id, after(4)).await.unwrap(), count, "{id:?}");
         }
-        assert_eq!(cr_outbox::claim(&mut tx, after(4), after(60), Lane::Events, 9).await.unwrap()[0].attempts, 1);
+        assert_eq!(cr_outbox::claim(&mut tx, [now(), after(4)], after(60), Lane::Events, 9).await.unwrap()[0].attempts, 1);
     }
 }

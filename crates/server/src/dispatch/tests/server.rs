@@ -6,7 +6,7 @@ use std::sync::{Arc, RwLock};
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
 use axum::response::Response;
-use cr_core::app::{App, Shared};
+use cr_core::app::{App, Shared, Wake};
 use cr_core::delivery::template::Templates;
 use cr_core::keys::Keys;
 use cr_core::modules::account_deletion_request::counts::LargeCounts;
@@ -22,7 +22,6 @@ use http::{HeaderMap, Method, header};
 use http_body_util::BodyExt;
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use tokio::sync::Notify;
 use tower::ServiceExt;
 
 use crate::call::{Call, Handler};
@@ -173,7 +172,7 @@ impl Server {
             templates: RwLock::new(Arc::new(Templates::load(&options).unwrap())),
             options,
             env: cr_testkit::env(1).0,
-            wake: Notify::new(),
+            wake: Wake::default(),
             budget_alarms: BudgetAlarms::default(),
             large_counts: LargeCounts::default(),
             faults: None,

@@ -21,7 +21,7 @@ async fn undo_token(server: &TestServer, contact: &str) -> String {
                 .take_while(|letter| letter.is_ascii_alphanumeric() || "._-".contains(*letter))
                 .collect();
         }
-        server.app.shared.wake.notify_one();
+        server.app.shared.wake.messages.notify_one();
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     panic!("no notice came to {contact}");

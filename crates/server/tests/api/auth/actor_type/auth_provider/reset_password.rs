@@ -58,7 +58,7 @@ cr_testkit::both! {
             if inbox.messages().iter().any(|message| message.to == EMAIL) {
                 break;
             }
-            server.app.shared.wake.notify_one();
+            server.app.shared.wake.messages.notify_one();
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let mail = serde_json::to_string(&inbox.messages()).unwrap();
