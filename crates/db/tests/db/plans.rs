@@ -166,7 +166,7 @@ cr_testkit::both! {
         assert!(looked_at >= FEWEST, "only {looked_at} statements were found in the source");
     }
 
-    /// A worker looks all the time, most of all when much waits: what is due of one lane is found by that lane's index, in its order.
+    /// A worker claims all the time, most of all when much waits: what is due of one lane is found by that lane's index, in its order.
     async fn what_is_due_is_found_without_what_waits_besides(test: TestDatabase) {
         let mut connection = test.open().await;
         let other = if matches!(connection, TestConnection::Postgres(_)) {
