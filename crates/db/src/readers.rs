@@ -204,6 +204,21 @@ mod tests {
         drop(both);
     }
 
+    /// A connection that is let go in the middle of a statement after the runtime has ended is closed, and its place is free.
+    #[test]
+    fn a_connection_that_nobody_can_bring_back_is_closed_and_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let first = runtime();
+        let readers = first.block_on(open(&folder, 1, LONG));
+        let mut reader = first.block_on(readers.take()).unwrap();
+        reader.connection();
+        drop(first);
+        drop(reader);
+        assert_eq!((readers.count_resting(), readers.free.available_permits()), (0, 1));
+        assert_eq!(runtime().block_on(ask(&readers, "select 6")).unwrap(), 6);
+    }
+
     /// A statement that fails may have failed by its connection.
     #[tokio::test]
     async fn a_connection_whose_statement_failed_is_asked_and_kept() {

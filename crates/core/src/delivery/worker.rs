@@ -213,7 +213,6 @@ impl Inner {
             let mut tx = self.app.db.read().await?;
             let now = self.now();
             queue.note(cr_outbox::find_next_due(&mut tx).await?, now);
-            tx.commit().await?;
         }
         let mut claimed = Vec::new();
         for ((lane, free), may_be_due) in LANES.into_iter().zip(free).zip(&mut queue.may_be_due) {
