@@ -1,4 +1,4 @@
-//! How many instructions the hot paths take, counted by Callgrind, against the counts that are kept in git.
+//! How many instructions the hot paths take, counted by gungraun, against the counts that are kept in git.
 //!
 //! A count does not depend on how busy the machine is, so five per cent more is a change of the code, of a dependency or of the compiler.
 
@@ -7,13 +7,14 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 
 use crate::command;
 
 /// Where the counts are kept: an object from a case to its instructions, sorted.
 const BASELINE: &str = "crates/server/benches/instructions.json";
-/// The mangled name of the function that is counted in each case begins so, after what the compiler puts before it.
-const COUNTED: &str = "*12instructions8measured*";
+/// gungraun's program, which must be of exactly the version of its crate.
+const RUNNER: &str = "gungraun-runner";
 /// How much more or less is still the same, in per cent.
 const TOLERANCE: u64 = 5;
 
@@ -58,29 +59,35 @@ fn count(root: &Path) -> Result<Counts> {
     if !command::exists("valgrind") {
         bail!("Valgrind is missing: `apt-get install valgrind libc6-dbg`");
     }
+    if !command::exists(RUNNER) {
+        let manifest = fs::read_to_string(root.join("Cargo.toml")).context("Cargo.toml cannot be read")?;
+        let version = version(&manifest).context("Cargo.toml pins no gungraun")?;
+        bail!("{RUNNER} is missing: `cargo install --locked {RUNNER} --version {version}`");
+    }
     let built = command::built(root, &["--bench", "instructions"])?;
     let program = built.get("instructions").context("cargo names no program with the cases")?;
     let program = program.to_str().context("the path of the repository is no UTF-8")?;
-    let folder = root.join("target/instructions");
-    fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-    let names = command::output::<&str>(&folder, program, &[])?;
-    names.lines().map(|name| Ok((name.to_owned(), count_one(&folder, program, name)?))).collect()
+    // Where addresses begin changes no count, and a container may forbid to fix it.
+    let flags = ["--bench", "--output-format=json", "--nosummary", "--allow-aslr=yes", "--parallel=auto"];
+    read(&command::output(root, program, &flags)?)
 }
 
-/// Runs one case under Callgrind.
-fn count_one(folder: &Path, program: &str, name: &str) -> Result<u64> {
-    let file = format!("{name}.callgrind");
-    let out = format!("--callgrind-out-file={file}");
-    let counted = format!("--toggle-collect={COUNTED}");
-    let flags = ["--tool=callgrind", "--quiet", "--demangle=no", "--collect-atstart=no", &counted, &out, program, name];
-    command::output(folder, "valgrind", &flags)?;
-    let told = fs::read_to_string(folder.join(&file)).with_context(|| format!("Callgrind wrote no {file}"))?;
-    total(&told).with_context(|| format!("nothing was counted in {name}: {file}"))
+/// The version of gungraun that the workspace pins.
+fn version(manifest: &str) -> Option<&str> {
+    manifest.lines().find_map(|line| line.strip_prefix("gungraun = \"=")?.strip_suffix('"'))
 }
 
-/// The sum that Callgrind writes; `None` when there is none, or it is 0.
-fn total(told: &str) -> Option<u64> {
-    told.lines().find_map(|line| line.strip_prefix("totals: "))?.trim().parse().ok().filter(|total| *total > 0)
+/// Reads what gungraun tells: a line a case.
+fn read(told: &str) -> Result<Counts> {
+    told.lines().map(|line| read_one(line).with_context(|| format!("gungraun told no count: {line}"))).collect()
+}
+
+/// The name of a case, and its count; `None` when there is none, or it is 0.
+fn read_one(line: &str) -> Option<(String, u64)> {
+    let told: Value = serde_json::from_str(line).ok()?;
+    let name = told.get("function_name")?.as_str()?;
+    let now = told.pointer("/profiles/0/data/total/metrics/Ir/values/new")?.as_u64()?;
+    (now > 0).then(|| (name.to_owned(), now))
 }
 
 /// A case as a line. Fewer instructions are no fault, but are soon lost again where nobody writes them down.
@@ -133,9 +140,23 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_is_read_and_nothing_counted_is_none() {
-        assert_eq!(total("events: Ir\nfn=(1)\n1 5\n\ntotals: 12345\n"), Some(12345));
-        assert_eq!(total("events: Ir\n\ntotals: 0\n"), None);
-        assert_eq!(total("events: Ir\n"), None);
+    fn the_pinned_version_is_found() {
+        assert_eq!(version("[dependencies]\ngungraun = \"=0.20.0\"\nother = \"1\"\n"), Some("0.20.0"));
+        assert_eq!(version("gungraun = \"0.20\"\n"), None);
+    }
+
+    #[test]
+    fn a_count_is_read_and_nothing_counted_is_told() {
+        let line = |values: &str| {
+            let total = format!(r#"{{"metrics":{{"Ir":{{"values":{values}}}}}}}"#);
+            format!(r#"{{"function_name":"a","profiles":[{{"data":{{"total":{total}}}}}]}}"#)
+        };
+        for values in [r#"{"new":12345}"#, r#"{"new":12345,"old":9}"#] {
+            assert_eq!(read(&line(values)).unwrap(), counts(&[("a", 12345)]), "{values}");
+        }
+        for values in [r#"{"new":0}"#, r#"{"old":12345}"#, "{}"] {
+            assert!(read(&line(values)).is_err(), "{values}");
+        }
+        assert!(read("no line of gungraun's").is_err());
     }
 }
