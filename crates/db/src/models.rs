@@ -10,6 +10,7 @@ pub mod contact_claim;
 pub mod cr_audit;
 pub mod cr_limit;
 pub mod cr_outbox;
+pub mod cr_outbox_lease;
 pub mod cr_proof;
 pub mod cr_referral_code;
 pub mod cr_reset_token;

@@ -248,7 +248,7 @@ mod tests {
     use cr_types::timestamp::Timestamp;
 
     use super::*;
-    use crate::models::{cr_limit, cr_outbox, cr_state, customer};
+    use crate::models::{cr_limit, cr_outbox_lease, cr_state, customer};
     use crate::tx::Handle;
 
     /// A new file in a folder.
@@ -283,7 +283,7 @@ mod tests {
         asks!(tx => cr_limit::list(&mut tx, &["a", "b"]));
         asks!(tx => customer::list_names(&mut tx, &["cus_1"]));
         asks!(tx => cr_state::find(&mut tx, "a"));
-        asks!(tx => cr_outbox::find_next_due(&mut tx));
+        asks!(tx => cr_outbox_lease::find_next_due(&mut tx));
     }
 
     /// SQLite cuts what it is asked for to what it was built with, and says nothing.

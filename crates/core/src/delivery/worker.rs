@@ -7,7 +7,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cr_db::models::cr_outbox::{self, ClaimedMessage, Lane, NextDue};
+use cr_db::models::cr_outbox;
+use cr_db::models::cr_outbox_lease::{self, ClaimedMessage, Lane, NextDue};
 use cr_types::timestamp::Timestamp;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -212,7 +213,7 @@ impl Inner {
         if queue.wants_a_look(self.now()) {
             let mut tx = self.app.db.read().await?;
             let now = self.now();
-            queue.note(cr_outbox::find_next_due(&mut tx).await?, now);
+            queue.note(cr_outbox_lease::find_next_due(&mut tx).await?, now);
         }
         let mut claimed = Vec::new();
         for ((lane, free), may_be_due) in LANES.into_iter().zip(free).zip(&mut queue.may_be_due) {
@@ -239,7 +240,8 @@ impl Inner {
         let mut tx = self.app.db.single().await?;
         let now = self.now();
         self.app.shared.pass("claim-messages");
-        let claimed = cr_outbox::claim(&mut tx, [from, now], now.plus_seconds(LEASE_SECONDS), lane, limit).await?;
+        let claimed =
+            cr_outbox_lease::claim(&mut tx, [from, now], now.plus_seconds(LEASE_SECONDS), lane, limit).await?;
         tx.commit().await?;
         self.app.shared.pass("messages-claimed");
         Ok(claimed)
@@ -326,16 +328,18 @@ impl Inner {
         let now = self.now();
         self.app.shared.pass("settle-message");
         let settled = match outcome {
-            Outcome::Discarded => cr_outbox::discard(&mut tx, id, attempt).await?,
-            Outcome::Delivered => cr_outbox::mark_delivered(&mut tx, id, attempt, now).await?,
+            Outcome::Discarded => cr_outbox_lease::discard(&mut tx, id, attempt).await?,
+            Outcome::Delivered => cr_outbox_lease::mark_delivered(&mut tx, id, attempt, now).await?,
             Outcome::Failed(failure) => {
                 let expires_at = message.expires_at;
                 let jitter = u16::from_be_bytes(self.app.shared.env.bytes());
                 match decide(self.retry, *failure, Attempt { number: attempt, now, expires_at, jitter }) {
                     Decision::Later(moment) => {
-                        cr_outbox::retry_later(&mut tx, id, attempt, moment, &failure.to_string(), now).await?
+                        cr_outbox_lease::retry_later(&mut tx, id, attempt, moment, &failure.to_string(), now).await?
                     }
-                    Decision::Dead => cr_outbox::mark_dead(&mut tx, id, attempt, &failure.to_string(), now).await?,
+                    Decision::Dead => {
+                        cr_outbox_lease::mark_dead(&mut tx, id, attempt, &failure.to_string(), now).await?
+                    }
                 }
             }
         };

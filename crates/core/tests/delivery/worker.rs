@@ -5,7 +5,7 @@ use std::time::Duration;
 use cr_core::delivery::message;
 use cr_core::delivery::retry::RetryPolicy;
 use cr_core::delivery::worker::Worker;
-use cr_db::models::cr_outbox;
+use cr_db::models::cr_outbox_lease;
 use cr_testkit::smtp_sink::{Answer, SinkTls};
 use cr_testkit::{SmtpSink, both};
 use tokio::task::JoinSet;
@@ -122,7 +122,7 @@ both! {
         stage.enqueue("key").await;
         for attempt in 1..=10 {
             let mut tx = stage.app.db.begin().await.unwrap();
-            let claimed = cr_outbox::claim(&mut tx, [stage.now().plus_seconds(-900), stage.now()], stage.now().plus_seconds(60), cr_outbox::Lane::Messages, 8).await.unwrap();
+            let claimed = cr_outbox_lease::claim(&mut tx, [stage.now().plus_seconds(-900), stage.now()], stage.now().plus_seconds(60), cr_outbox_lease::Lane::Messages, 8).await.unwrap();
             tx.commit().await.unwrap();
             assert_eq!(claimed[0].attempts, attempt);
             stage.clock.advance_seconds(60);
@@ -139,7 +139,7 @@ both! {
         let sink = SmtpSink::start(SinkTls::None, None).await;
         stage.enqueue("key").await;
         let mut tx = stage.app.db.begin().await.unwrap();
-        cr_outbox::claim(&mut tx, [stage.now().plus_seconds(-900), stage.now()], stage.now().plus_seconds(60), cr_outbox::Lane::Messages, 8).await.unwrap();
+        cr_outbox_lease::claim(&mut tx, [stage.now().plus_seconds(-900), stage.now()], stage.now().plus_seconds(60), cr_outbox_lease::Lane::Messages, 8).await.unwrap();
         tx.commit().await.unwrap();
         let worker = stage.worker(&sink);
         assert_eq!(worker.run_once().await.unwrap(), 0);

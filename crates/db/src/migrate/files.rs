@@ -66,6 +66,7 @@ files![
     (10, "one_index_a_lane", "0010_one_index_a_lane"),
     (11, "orders", "0011_orders"),
     (12, "settled", "0012_settled"),
+    (13, "dead", "0013_dead"),
 ];
 
 /// The migrations for one of the databases, checksummed. Its lock is off: we hold one of our own around more than this.

@@ -271,16 +271,32 @@ pub async fn clear(tx: &mut Tx, keys: &[String]) -> Result<(), DbError> {
 }
 
 /// Asked twice: a counter whose window began anew while this waited for it is not over any more.
-const PRUNE: &str = "delete from cr_limit where key in (select key from cr_limit where resets_at < $1 \
-     and (blocked_until is null or blocked_until < $1) order by resets_at, key limit 1000) \
-     and resets_at < $1 and (blocked_until is null or blocked_until < $1)";
+macro_rules! prune {
+    ($begin:literal, $end:literal) => {
+        concat!(
+            "delete from cr_limit where key ",
+            $begin,
+            "select key from cr_limit where resets_at < $1 and (blocked_until is null or blocked_until < $1) \
+             order by resets_at limit 1000",
+            $end,
+            " and resets_at < $1 and (blocked_until is null or blocked_until < $1)"
+        )
+    };
+}
+const PRUNE_SQLITE: &str = prune!("in (", ")");
+/// PostgreSQL would rather go through the whole table to find what an `in` names.
+const PRUNE_POSTGRES: &str = prune!("= any(array(", "))");
 
 /// Deletes up to 1000 counters whose window and block ended before the moment given; tells how many.
 ///
 /// # Errors
 /// When the statement fails.
 pub async fn prune(tx: &mut Tx, before: Timestamp) -> Result<u64, DbError> {
-    Ok(on!(tx, connection => sqlx::query(PRUNE)
+    let sql = match tx.handle() {
+        Handle::Sqlite(_) => PRUNE_SQLITE,
+        Handle::Postgres(_) => PRUNE_POSTGRES,
+    };
+    Ok(on!(tx, connection => sqlx::query(sql)
         .bind(Stamp(before))
         .execute(connection)
         .await

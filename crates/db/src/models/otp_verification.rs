@@ -323,15 +323,30 @@ pub async fn consume(
     }
 }
 
-const PRUNE: &str = "delete from otp_verification where id in \
-     (select id from otp_verification where expires_at < $1 order by expires_at, id limit 1000)";
+macro_rules! prune {
+    ($begin:literal, $end:literal) => {
+        concat!(
+            "delete from otp_verification where id ",
+            $begin,
+            "select id from otp_verification where expires_at < $1 order by expires_at limit 1000",
+            $end
+        )
+    };
+}
+const PRUNE_SQLITE: &str = prune!("in (", ")");
+/// PostgreSQL would rather go through the whole table to find what an `in` names.
+const PRUNE_POSTGRES: &str = prune!("= any(array(", "))");
 
 /// Deletes up to 1000 codes that expired before the moment given; tells how many.
 ///
 /// # Errors
 /// When the statement fails.
 pub async fn prune(tx: &mut Tx, before: Timestamp) -> Result<u64, DbError> {
-    Ok(on!(tx, connection => sqlx::query(PRUNE)
+    let sql = match tx.handle() {
+        Handle::Sqlite(_) => PRUNE_SQLITE,
+        Handle::Postgres(_) => PRUNE_POSTGRES,
+    };
+    Ok(on!(tx, connection => sqlx::query(sql)
         .bind(Stamp(before))
         .execute(connection)
         .await

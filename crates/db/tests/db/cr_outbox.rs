@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cr_db::models::cr_outbox::{self, ClaimedMessage, NewOutboxMessage};
+use cr_db::models::cr_outbox::{self, NewOutboxMessage};
+use cr_db::models::cr_outbox_lease::{self, ClaimedMessage};
 use cr_db::{Database, DatabaseKind};
 use cr_testkit::{START, both};
 use cr_types::timestamp::Timestamp;
@@ -36,9 +37,10 @@ async fn insert(db: &Database, key: &str) -> bool {
 /// Claims up to `limit` rows for a minute, and commits.
 async fn claim(db: &Database, now: Timestamp, limit: i64) -> Vec<ClaimedMessage> {
     let mut tx = db.begin().await.unwrap();
-    let claimed = cr_outbox::claim(&mut tx, [start(), now], now.plus_seconds(60), cr_outbox::Lane::Messages, limit)
-        .await
-        .unwrap();
+    let claimed =
+        cr_outbox_lease::claim(&mut tx, [start(), now], now.plus_seconds(60), cr_outbox_lease::Lane::Messages, limit)
+            .await
+            .unwrap();
     tx.commit().await.unwrap();
     claimed
 }
@@ -46,7 +48,7 @@ async fn claim(db: &Database, now: Timestamp, limit: i64) -> Vec<ClaimedMessage>
 /// When the next row is due.
 async fn next_due(db: &Database) -> Option<Timestamp> {
     let mut tx = db.read().await.unwrap();
-    cr_outbox::find_next_due(&mut tx).await.unwrap().first()
+    cr_outbox_lease::find_next_due(&mut tx).await.unwrap().first()
 }
 
 both! {
@@ -111,12 +113,12 @@ both! {
         assert_eq!(second[0].attempts, 2);
 
         let mut tx = db.begin().await.unwrap();
-        assert!(!cr_outbox::mark_delivered(&mut tx, "msg_a", 1, now).await.unwrap());
-        assert!(!cr_outbox::mark_dead(&mut tx, "msg_a", 1, "late", now).await.unwrap());
-        assert!(!cr_outbox::retry_later(&mut tx, "msg_a", 1, now, "late", now).await.unwrap());
-        assert!(!cr_outbox::discard(&mut tx, "msg_a", 1).await.unwrap());
-        assert!(cr_outbox::mark_delivered(&mut tx, "msg_a", 2, now).await.unwrap());
-        assert!(!cr_outbox::mark_dead(&mut tx, "msg_a", 2, "settled already", now).await.unwrap());
+        assert!(!cr_outbox_lease::mark_delivered(&mut tx, "msg_a", 1, now).await.unwrap());
+        assert!(!cr_outbox_lease::mark_dead(&mut tx, "msg_a", 1, "late", now).await.unwrap());
+        assert!(!cr_outbox_lease::retry_later(&mut tx, "msg_a", 1, now, "late", now).await.unwrap());
+        assert!(!cr_outbox_lease::discard(&mut tx, "msg_a", 1).await.unwrap());
+        assert!(cr_outbox_lease::mark_delivered(&mut tx, "msg_a", 2, now).await.unwrap());
+        assert!(!cr_outbox_lease::mark_dead(&mut tx, "msg_a", 2, "settled already", now).await.unwrap());
         tx.commit().await.unwrap();
         let sql = "select status, attempts, case when payload is null then 0 else 1 end as payloads from cr_outbox";
         let row = database.rows(sql).await.remove(0);
@@ -130,7 +132,7 @@ both! {
         claim(&db, start(), 10).await;
         let later = start().plus_seconds(5);
         let mut tx = db.begin().await.unwrap();
-        assert!(cr_outbox::retry_later(&mut tx, "msg_a", 1, later, "timed out", start()).await.unwrap());
+        assert!(cr_outbox_lease::retry_later(&mut tx, "msg_a", 1, later, "timed out", start()).await.unwrap());
         tx.commit().await.unwrap();
         assert_eq!(next_due(&db).await, Some(later));
         assert!(claim(&db, later.plus_millis(-1), 10).await.is_empty());
@@ -143,7 +145,7 @@ both! {
         insert(&db, "a").await;
         claim(&db, start(), 10).await;
         let mut tx = db.begin().await.unwrap();
-        assert!(cr_outbox::discard(&mut tx, "msg_a", 1).await.unwrap());
+        assert!(cr_outbox_lease::discard(&mut tx, "msg_a", 1).await.unwrap());
         tx.commit().await.unwrap();
         assert!(database.rows("select id from cr_outbox").await.is_empty());
     }
@@ -157,8 +159,8 @@ both! {
         claim(&db, start(), 2).await;
         let now = start().plus_seconds(10);
         let mut tx = db.begin().await.unwrap();
-        assert!(cr_outbox::mark_delivered(&mut tx, "msg_a", 1, now).await.unwrap());
-        assert!(cr_outbox::mark_dead(&mut tx, "msg_b", 1, "timed out", now).await.unwrap());
+        assert!(cr_outbox_lease::mark_delivered(&mut tx, "msg_a", 1, now).await.unwrap());
+        assert!(cr_outbox_lease::mark_dead(&mut tx, "msg_b", 1, "timed out", now).await.unwrap());
         let summary = cr_outbox::summarise(&mut tx).await.unwrap();
         assert_eq!((summary.pending, summary.delivered, summary.dead), (1, 1, 1));
         assert_eq!(summary.oldest_pending, Some(start()));
@@ -185,8 +187,8 @@ both! {
             now: start(),
         };
         assert!(cr_outbox::insert(&mut tx, &event).await.unwrap());
-        cr_outbox::claim(&mut tx, [start(); 2], start().plus_seconds(60), cr_outbox::Lane::Events, 1).await.unwrap();
-        assert!(cr_outbox::mark_dead(&mut tx, "evt_1", 1, "timed out", start()).await.unwrap());
+        cr_outbox_lease::claim(&mut tx, [start(); 2], start().plus_seconds(60), cr_outbox_lease::Lane::Events, 1).await.unwrap();
+        assert!(cr_outbox_lease::mark_dead(&mut tx, "evt_1", 1, "timed out", start()).await.unwrap());
         tx.commit().await.unwrap();
 
         let mut operator = db.begin().await.unwrap();

@@ -1,7 +1,8 @@
 //! `cr_outbox`: what a message becomes.
 
 use cr_db::Tx;
-use cr_db::models::cr_outbox::{self, Lane, NewOutboxMessage, NextDue, OutboxSummary};
+use cr_db::models::cr_outbox::{self, NewOutboxMessage, OutboxSummary};
+use cr_db::models::cr_outbox_lease::{self, Lane, NextDue};
 use cr_types::timestamp::Timestamp;
 use serde_json::json;
 
@@ -27,7 +28,7 @@ async fn enqueue(tx: &mut Tx, id: &str, moment: Timestamp) -> bool {
 /// Enqueues one and claims it.
 async fn claimed(tx: &mut Tx, id: &str) {
     assert!(enqueue(tx, id, now()).await);
-    assert_eq!(cr_outbox::claim(tx, [now(); 2], after(60), Lane::Messages, 1).await.unwrap().len(), 1);
+    assert_eq!(cr_outbox_lease::claim(tx, [now(); 2], after(60), Lane::Messages, 1).await.unwrap().len(), 1);
 }
 
 /// What settling changes.
@@ -58,7 +59,7 @@ cr_testkit::both! {
         }
         let mut ids = Vec::new();
         for (second, limit) in [(10, 2), (10, 9), (10, 9), (60, 9), (70, 9)] {
-            let mut batch = cr_outbox::claim(&mut tx, [now(), after(second)], after(second + 60), Lane::Messages, limit).await.unwrap();
+            let mut batch = cr_outbox_lease::claim(&mut tx, [now(), after(second)], after(second + 60), Lane::Messages, limit).await.unwrap();
             batch.sort_by(|left, right| left.id.cmp(&right.id));
             ids.push(batch.iter().map(|row| format!("{} {}", row.id, row.attempts)).collect::<Vec<_>>().join(", "));
         }
@@ -72,7 +73,7 @@ cr_testkit::both! {
             enqueue(&mut tx, id, after(second)).await;
         }
         for (from, expected) in [(2, &["msg_b"][..]), (2, &[]), (0, &["msg_a"])] {
-            let batch = cr_outbox::claim(&mut tx, [after(from), after(2)], after(60), Lane::Messages, 9).await.unwrap();
+            let batch = cr_outbox_lease::claim(&mut tx, [after(from), after(2)], after(60), Lane::Messages, 9).await.unwrap();
             assert_eq!(batch.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), expected, "from {from}");
         }
     }
@@ -80,11 +81,11 @@ cr_testkit::both! {
     async fn the_next_due_moment_is_the_earliest_of_what_waits_or_is_leased(test: TestDatabase) {
         let database = open(&test, "").await;
         let mut tx = begin(&database).await;
-        assert_eq!(cr_outbox::find_next_due(&mut tx).await.unwrap(), NextDue { messages: None, events: None });
+        assert_eq!(cr_outbox_lease::find_next_due(&mut tx).await.unwrap(), NextDue { messages: None, events: None });
         claimed(&mut tx, "msg_1").await;
-        assert_eq!(cr_outbox::find_next_due(&mut tx).await.unwrap().messages, Some(after(60)));
+        assert_eq!(cr_outbox_lease::find_next_due(&mut tx).await.unwrap().messages, Some(after(60)));
         enqueue(&mut tx, "msg_2", after(5)).await;
-        let due = cr_outbox::find_next_due(&mut tx).await.unwrap();
+        let due = cr_outbox_lease::find_next_due(&mut tx).await.unwrap();
         assert_eq!((due.of(Lane::Messages), due.of(Lane::Events), due.first()), (Some(after(5)), None, Some(after(5))));
     }
 
@@ -92,9 +93,9 @@ cr_testkit::both! {
         let database = open(&test, "").await;
         let mut tx = begin(&database).await;
         claimed(&mut tx, "msg_1").await;
-        assert!(!cr_outbox::mark_delivered(&mut tx, "msg_1", 2, after(1)).await.unwrap(), "another attempt's");
-        assert!(cr_outbox::mark_delivered(&mut tx, "msg_1", 1, after(1)).await.unwrap());
-        assert!(!cr_outbox::mark_dead(&mut tx, "msg_1", 1, "late", after(2)).await.unwrap());
+        assert!(!cr_outbox_lease::mark_delivered(&mut tx, "msg_1", 2, after(1)).await.unwrap(), "another attempt's");
+        assert!(cr_outbox_lease::mark_delivered(&mut tx, "msg_1", 1, after(1)).await.unwrap());
+        assert!(!cr_outbox_lease::mark_dead(&mut tx, "msg_1", 1, "late", after(2)).await.unwrap());
         tx.commit().await.unwrap();
         assert_eq!(test.rows(SETTLED).await, [json!({
             "status": "delivered", "attempts": 1, "payload": null, "next_attempt_at": after(60), "lease_until": null,
@@ -106,8 +107,8 @@ cr_testkit::both! {
         let database = open(&test, "").await;
         let mut tx = begin(&database).await;
         claimed(&mut tx, "msg_1").await;
-        assert!(!cr_outbox::mark_dead(&mut tx, "msg_1", 2, "x", after(1)).await.unwrap());
-        assert!(cr_outbox::mark_dead(&mut tx, "msg_1", 1, "smtp 550", after(1)).await.unwrap());
+        assert!(!cr_outbox_lease::mark_dead(&mut tx, "msg_1", 2, "x", after(1)).await.unwrap());
+        assert!(cr_outbox_lease::mark_dead(&mut tx, "msg_1", 1, "smtp 550", after(1)).await.unwrap());
         tx.commit().await.unwrap();
         assert_eq!(test.rows(SETTLED).await, [json!({
             "status": "dead", "attempts": 1, "payload": null, "next_attempt_at": after(60), "lease_until": null,
@@ -119,8 +120,8 @@ cr_testkit::both! {
         let database = open(&test, "").await;
         let mut tx = begin(&database).await;
         claimed(&mut tx, "msg_1").await;
-        assert!(!cr_outbox::retry_later(&mut tx, "msg_1", 2, after(30), "x", after(1)).await.unwrap());
-        assert!(cr_outbox::retry_later(&mut tx, "msg_1", 1, after(30), "timeout", after(1)).await.unwrap());
+        assert!(!cr_outbox_lease::retry_later(&mut tx, "msg_1", 2, after(30), "x", after(1)).await.unwrap());
+        assert!(cr_outbox_lease::retry_later(&mut tx, "msg_1", 1, after(30), "timeout", after(1)).await.unwrap());
         tx.commit().await.unwrap();
         assert_eq!(test.rows(SETTLED).await, [json!({
             "status": "pending", "attempts": 1, "payload": "sealed", "next_attempt_at": after(30), "lease_until": null,
@@ -132,8 +133,8 @@ cr_testkit::both! {
         let database = open(&test, "").await;
         let mut tx = begin(&database).await;
         claimed(&mut tx, "msg_1").await;
-        assert!(!cr_outbox::discard(&mut tx, "msg_1", 2).await.unwrap());
-        assert!(cr_outbox::discard(&mut tx, "msg_1", 1).await.unwrap());
+        assert!(!cr_outbox_lease::discard(&mut tx, "msg_1", 2).await.unwrap());
+        assert!(cr_outbox_lease::discard(&mut tx, "msg_1", 1).await.unwrap());
         tx.commit().await.unwrap();
         assert!(test.rows("select id from cr_outbox").await.is_empty());
     }
@@ -145,10 +146,10 @@ cr_testkit::both! {
         assert_eq!(cr_outbox::summarise(&mut tx).await.unwrap(), empty);
         for (id, settled) in [("msg_1", 1), ("msg_2", 2), ("msg_3", 3)] {
             claimed(&mut tx, id).await;
-            assert!(cr_outbox::mark_delivered(&mut tx, id, 1, after(settled)).await.unwrap());
+            assert!(cr_outbox_lease::mark_delivered(&mut tx, id, 1, after(settled)).await.unwrap());
         }
         claimed(&mut tx, "msg_4").await;
-        assert!(cr_outbox::mark_dead(&mut tx, "msg_4", 1, "x", after(4)).await.unwrap());
+        assert!(cr_outbox_lease::mark_dead(&mut tx, "msg_4", 1, "x", after(4)).await.unwrap());
         claimed(&mut tx, "msg_5").await;
         enqueue(&mut tx, "msg_6", after(6)).await;
         let summary = OutboxSummary { pending: 2, delivered: 3, dead: 1, oldest_pending: Some(now()) };
@@ -164,7 +165,7 @@ cr_testkit::both! {
         let database = open(&test, "").await;
         let mut tx = begin(&database).await;
         claimed(&mut tx, "msg_1").await;
-        assert!(cr_outbox::mark_dead(&mut tx, "msg_1", 1, "x", after(1)).await.unwrap());
+        assert!(cr_outbox_lease::mark_dead(&mut tx, "msg_1", 1, "x", after(1)).await.unwrap());
         let event = NewOutboxMessage {
             id: "evt_1",
             channel: "event",
@@ -179,9 +180,9 @@ cr_testkit::both! {
         cr_outbox::insert(&mut tx, &event).await.unwrap();
         let lanes = [Lane::Messages, Lane::Events];
         for (lane, count) in lanes.into_iter().zip([0, 1]) {
-            assert_eq!(cr_outbox::claim(&mut tx, [now(), after(2)], after(60), lane, 9).await.unwrap().len(), count);
+            assert_eq!(cr_outbox_lease::claim(&mut tx, [now(), after(2)], after(60), lane, 9).await.unwrap().len(), count);
         }
-        assert!(cr_outbox::mark_dead(&mut tx, "evt_1", 1, "y", after(3)).await.unwrap());
+        assert!(cr_outbox_lease::mark_dead(&mut tx, "evt_1", 1, "y", after(3)).await.unwrap());
         let dead = cr_outbox::list_dead(&mut tx, 9).await.unwrap();
         let told: Vec<_> = dead.iter().map(|row| (row.id.as_str(), row.attempts, row.is_kept)).collect();
         assert_eq!(told, [("evt_1", 1, true), ("msg_1", 1, false)]);
@@ -189,6 +190,6 @@ cr_testkit::both! {
         for (id, count) in [(Some("msg_1"), 0), (Some("evt_2"), 0), (Some("evt_1"), 1), (None, 0)] {
             assert_eq!(cr_outbox::revive(&mut tx, id, after(4)).await.unwrap(), count, "{id:?}");
         }
-        assert_eq!(cr_outbox::claim(&mut tx, [now(), after(4)], after(60), Lane::Events, 9).await.unwrap()[0].attempts, 1);
+        assert_eq!(cr_outbox_lease::claim(&mut tx, [now(), after(4)], after(60), Lane::Events, 9).await.unwrap()[0].attempts, 1);
     }
 }
