@@ -5,14 +5,16 @@ use std::time::Duration;
 use cr_core::error::ErrorKind;
 use cr_core::modules::auth::session;
 use cr_core::modules::auth::token::AuthClaims;
-use cr_core::modules::customer::proof;
+use cr_core::modules::customer::{erasure, proof};
 use cr_core::options::{ContactType, Options};
 use cr_core::workflows::{complete_password_reset, login, verify_otp};
+use cr_db::DatabaseKind;
 use cr_db::models::customer;
 use cr_testkit::TestDatabase;
 use cr_types::ids::CustomerId;
 use secrecy::SecretString;
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use crate::shop::{Shop, assert_refused, credentials, guess, open, open_with};
 
@@ -145,6 +147,31 @@ cr_testkit::both! {
         assert_eq!(contest.mallory_row().await, row);
         let owner = shop.value("select auth_identity_id from provider_identity where entity_id = '+15559999999'").await;
         assert_eq!(owner, contest.mallory.0.auth_identity_id.as_str());
+    }
+
+    /// Who is erased at the same moment is waited for, and holds nothing that the erasure waits for.
+    async fn a_holder_who_is_erased_meanwhile_is_waited_for(database: TestDatabase) {
+        let contest = contest(database, |_| {}).await;
+        let (shop, id) = (&contest.shop, &contest.mallory.1);
+        let (token, code) = shop.code(&contest.ann.0, &contest.ann.1, ContactType::Phone).await;
+        let id = CustomerId::from_stored(id.clone());
+        let mut erasing = shop.app.begin().await.unwrap();
+        customer::lock(&mut erasing.tx, &id).await.unwrap();
+        let (app, input) = (shop.app.clone(), guess(&token, &code, Some(&contest.ann.0)));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { verify_otp::run(&app, input).await });
+        if shop.app.db.kind() == DatabaseKind::Postgres {
+            let waiting = "select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+            while shop.database.rows(waiting).await.is_empty() {
+                assert!(tasks.try_join_next().is_none(), "it did not wait");
+                tokio::task::yield_now().await;
+            }
+        }
+        erasure::run(&mut erasing, &id).await.unwrap();
+        erasing.commit().await.unwrap();
+        tasks.join_all().await.remove(0).unwrap();
+        let owner = shop.value(&format!("select auth_identity_id from provider_identity where entity_id = '{PHONE}'")).await;
+        assert_eq!(owner, contest.ann.0.auth_identity_id.as_str());
     }
 
     async fn a_number_that_only_stands_in_a_column_is_left_there(database: TestDatabase) {

@@ -351,6 +351,12 @@ async fn take_credential(
     contact: ContactType,
     value: &str,
 ) -> Result<(), Error> {
+    // Customer, then identity: the order of everybody who holds both.
+    let holder_id = held.identity.customer_id().filter(|_| !held.is_deleted);
+    let holder = match &holder_id {
+        Some(id) => lock_holder(cx, id).await?,
+        None => None,
+    };
     let identity = auth_identity::lock(&mut cx.tx, &held.identity.id).await?;
     let Some(identity) = identity.filter(|_| !held.is_deleted) else {
         // What is soft-deleted holds the contact by the unique index alone.
@@ -360,10 +366,10 @@ async fn take_credential(
     if identity.is_shared() {
         return Err(taken(contact));
     }
-    let holder = match identity.customer_id() {
-        Some(id) => lock_holder(cx, &id).await?,
-        None => None,
-    };
+    if identity.customer_id() != holder_id {
+        // It became somebody's since it was seen: who asks again meets them.
+        return Err(Error::conflict());
+    }
     if let Some(holder) = &holder
         && is_older_than_demand(&cx.shared.options, holder)
     {
