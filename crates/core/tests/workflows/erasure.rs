@@ -92,6 +92,19 @@ cr_testkit::both! {
             assert!(!after.contains(&trace), "{trace} is left: {after}");
         }
     }
+
+    /// The same of somebody whose identity an administrator shares: the administrator keeps e-mail and password, and no phone.
+    async fn who_was_deleted_at_medusa_first_leaves_an_administrator_no_phone(database: TestDatabase) {
+        let shop = open(database).await;
+        let (claims, id) = shop.member(EMAIL, Some(PHONE)).await;
+        shop.verify(&claims, id.as_str(), ContactType::Phone).await.unwrap();
+        schedule(&shop, &id).await;
+        hide_as_medusa_does(&shop, &id).await;
+        shop.database.sql("update auth_identity set app_metadata = '{\"customer_id\": null, \"user_id\": \"user_1\"}'").await;
+        assert_eq!(erase(&shop).await, 1);
+        assert!(!shop.database.dump(&[]).await.contains(PHONE));
+        assert_eq!(shop.value("select entity_id from provider_identity").await, EMAIL);
+    }
 }
 
 /// `DELETE /admin/customers/{id}` of Medusa 2.11.2.

@@ -83,16 +83,24 @@ async fn delete_identity(cx: &mut Ctx, id: &AuthIdentityId) -> Result<(), Error>
 }
 
 /// Deletes what still logs in with the contacts of a customer whom Medusa's admin deleted: Medusa takes the customer out of the
-/// identity, and keeps e-mail and password.
+/// identity, and keeps e-mail and password. An identity that an administrator shares loses what [`delete_identity`] takes from it.
 async fn delete_orphans(cx: &mut Ctx, customer: &Customer) -> Result<(), Error> {
     let country = cx.shared.options.default_country.clone();
     for contact in [ContactType::Email, ContactType::Phone] {
         let Some(value) = proof::contact_of(customer, contact) else { continue };
         let identifier = Identifier::read(contact, value, country.as_deref());
         for held in credential::list(&mut cx.tx, &identifier).await? {
-            let identity = auth_identity::lock(&mut cx.tx, &held.identity.id).await?;
-            if identity.is_none_or(|identity| !identity.is_claimed()) {
-                auth_identity::delete(&mut cx.tx, &held.identity.id).await?;
+            match auth_identity::lock(&mut cx.tx, &held.identity.id).await? {
+                // Another customer's by now.
+                Some(identity) if identity.customer_id().is_some() => {}
+                // No administrator logs in by phone.
+                Some(identity) if identity.is_shared() => {
+                    if contact == ContactType::Phone {
+                        provider_identity::delete_as_seen(&mut cx.tx, &held).await?;
+                    }
+                    verification::erase_left(cx, &identity.id).await?;
+                }
+                _ => auth_identity::delete(&mut cx.tx, &held.identity.id).await?,
             }
         }
     }
