@@ -67,6 +67,7 @@ fn count(root: &Path) -> Result<Counts> {
     let built = command::built(root, &["--bench", "instructions"])?;
     let program = built.get("instructions").context("cargo names no program with the cases")?;
     let program = program.to_str().context("the path of the repository is no UTF-8")?;
+    refuse_settings()?;
     // Where addresses begin changes no count, and a container may forbid to fix it.
     let flags = ["--bench", "--output-format=json", "--nosummary", "--allow-aslr=yes", "--parallel=auto"];
     read(&command::output(root, program, &flags)?)
@@ -77,9 +78,28 @@ fn version(manifest: &str) -> Option<&str> {
     manifest.lines().find_map(|line| line.strip_prefix("gungraun = \"=")?.strip_suffix('"'))
 }
 
+/// Fails where gungraun would take more from the environment than from here, such as which cases it leaves out.
+#[expect(clippy::disallowed_methods, reason = "these variables are gungraun's")]
+fn refuse_settings() -> Result<()> {
+    match std::env::vars_os().find(|(name, _)| name.to_string_lossy().starts_with("GUNGRAUN_")) {
+        None => Ok(()),
+        Some((name, _)) => bail!("{} changes what is counted: unset it", name.display()),
+    }
+}
+
 /// Reads what gungraun tells: a line a case.
 fn read(told: &str) -> Result<Counts> {
-    told.lines().map(|line| read_one(line).with_context(|| format!("gungraun told no count: {line}"))).collect()
+    let mut counts = Counts::new();
+    for line in told.lines() {
+        let (name, count) = read_one(line).with_context(|| format!("gungraun told no count: {line}"))?;
+        if counts.insert(name.clone(), count).is_some() {
+            bail!("there are two cases of the name {name}");
+        }
+    }
+    if counts.is_empty() {
+        bail!("gungraun counted nothing");
+    }
+    Ok(counts)
 }
 
 /// The name of a case, and its count; `None` when there is none, or it is 0.
@@ -157,6 +177,8 @@ mod tests {
         for values in [r#"{"new":0}"#, r#"{"old":12345}"#, "{}"] {
             assert!(read(&line(values)).is_err(), "{values}");
         }
-        assert!(read("no line of gungraun's").is_err());
+        for told in ["", "no line of gungraun's", &[line(r#"{"new":1}"#), line(r#"{"new":2}"#)].join("\n")] {
+            assert!(read(told).is_err(), "{told}");
+        }
     }
 }

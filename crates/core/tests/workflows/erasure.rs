@@ -3,6 +3,7 @@
 use cr_core::jobs::process_account_deletions;
 use cr_core::options::{ContactType, EventWebhook, Rate};
 use cr_core::workflows::{cancel_account_deletion, login, request_password_reset};
+use cr_testkit::TestDatabase;
 use cr_types::ids::CustomerId;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
@@ -95,16 +96,43 @@ cr_testkit::both! {
 
     /// The same of somebody whose identity an administrator shares: the administrator keeps e-mail and password, and no phone.
     async fn who_was_deleted_at_medusa_first_leaves_an_administrator_no_phone(database: TestDatabase) {
+        assert_no_phone_is_left(database, &format!("'{PHONE}'")).await;
+    }
+
+    /// Also where the customer's row does not have it any more.
+    async fn who_was_deleted_at_medusa_first_leaves_no_phone_that_the_row_has_lost(database: TestDatabase) {
+        assert_no_phone_is_left(database, "null").await;
+    }
+
+    /// Who has the number by a right of their own, as a vendor who was never a customer, goes on logging in with it.
+    async fn who_was_deleted_at_medusa_first_takes_nothing_from_anybody_else(database: TestDatabase) {
         let shop = open(database).await;
-        let (claims, id) = shop.member(EMAIL, Some(PHONE)).await;
-        shop.verify(&claims, id.as_str(), ContactType::Phone).await.unwrap();
+        let (_, id) = shop.member(EMAIL, Some(PHONE)).await;
         schedule(&shop, &id).await;
         hide_as_medusa_does(&shop, &id).await;
-        shop.database.sql("update auth_identity set app_metadata = '{\"customer_id\": null, \"user_id\": \"user_1\"}'").await;
+        shop.database.sql(&format!(
+            "insert into auth_identity (id, app_metadata) values ('authid_vendor', '{{\"vendor_id\": \"ven_1\"}}'); \
+             insert into provider_identity (id, entity_id, provider, auth_identity_id) \
+             values ('p_vendor', '{PHONE}', 'phonepass', 'authid_vendor')"
+        )).await;
         assert_eq!(erase(&shop).await, 1);
-        assert!(!shop.database.dump(&[]).await.contains(PHONE));
-        assert_eq!(shop.value("select entity_id from provider_identity").await, EMAIL);
+        assert_eq!(shop.value("select auth_identity_id from provider_identity").await, "authid_vendor");
     }
+}
+
+/// Erases somebody whom Medusa's admin deleted, whose identity an administrator shares, and whose row has this phone by then.
+async fn assert_no_phone_is_left(database: TestDatabase, column: &str) {
+    let shop = open(database).await;
+    let (claims, id) = shop.member(EMAIL, Some(PHONE)).await;
+    shop.verify(&claims, id.as_str(), ContactType::Phone).await.unwrap();
+    schedule(&shop, &id).await;
+    hide_as_medusa_does(&shop, &id).await;
+    let shared = r#"'{"customer_id": null, "user_id": "user_1"}'"#;
+    shop.database.sql(&format!("update auth_identity set app_metadata = {shared}")).await;
+    shop.database.sql(&format!("update customer set phone = {column}")).await;
+    assert_eq!(erase(&shop).await, 1);
+    assert!(!shop.database.dump(&[]).await.contains(PHONE));
+    assert_eq!(shop.value("select entity_id from provider_identity").await, EMAIL);
 }
 
 /// `DELETE /admin/customers/{id}` of Medusa 2.11.2.

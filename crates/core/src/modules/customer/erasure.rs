@@ -1,9 +1,10 @@
 //! Erasing a customer: the identities, what we keep of them, and the row itself by `account_deletion_request.erasure`.
 
-use cr_db::models::auth_identity;
+use cr_db::models::auth_identity::{self, AuthIdentity};
 use cr_db::models::customer::{self, Customer};
 use cr_db::models::{belongings, cr_reset_token, customer_address, customer_group_customer, provider_identity};
 use cr_types::ids::{AuthIdentityId, CustomerId};
+use serde_json::Value;
 
 use crate::ctx::Ctx;
 use crate::error::Error;
@@ -63,14 +64,19 @@ pub async fn run(cx: &mut Ctx, id: &CustomerId) -> Result<(), Error> {
     Ok(())
 }
 
-/// Deletes an identity with its credentials, and by Medusa's foreign key with its verifications. One that another actor shares stays,
-/// and loses the customer, the customer's phone, and the verifications of whatever it does not log in with any more.
+/// Deletes an identity with its credentials, and by Medusa's foreign key with its verifications. One that another actor shares stays.
 async fn delete_identity(cx: &mut Ctx, id: &AuthIdentityId) -> Result<(), Error> {
     // Medusa may have made an administrator of it since it was listed.
-    let Some(mut identity) = auth_identity::lock(&mut cx.tx, id).await? else { return Ok(()) };
-    if !identity.is_shared() {
-        return Ok(auth_identity::delete(&mut cx.tx, &identity.id).await?);
+    match auth_identity::lock(&mut cx.tx, id).await? {
+        Some(identity) if identity.is_shared() => leave_to_others(cx, identity).await,
+        Some(identity) => Ok(auth_identity::delete(&mut cx.tx, &identity.id).await?),
+        None => Ok(()),
     }
+}
+
+/// Takes the customer from an identity that another actor shares, with the customer's phone, and the verifications of whatever it does
+/// not log in with any more.
+async fn leave_to_others(cx: &mut Ctx, mut identity: AuthIdentity) -> Result<(), Error> {
     cr_reset_token::delete(&mut cx.tx, &identity.id).await?;
     identity.app_metadata.shift_remove("customer_id");
     auth_identity::update_app_metadata(&mut cx.tx, &identity, cx.now).await?;
@@ -83,24 +89,18 @@ async fn delete_identity(cx: &mut Ctx, id: &AuthIdentityId) -> Result<(), Error>
 }
 
 /// Deletes what still logs in with the contacts of a customer whom Medusa's admin deleted: Medusa takes the customer out of the
-/// identity, and keeps e-mail and password. An identity that an administrator shares loses what [`delete_identity`] takes from it.
+/// identity, where `customer_id` is null from then on, and keeps e-mail and password. What was never a customer's stays as it is.
 async fn delete_orphans(cx: &mut Ctx, customer: &Customer) -> Result<(), Error> {
     let country = cx.shared.options.default_country.clone();
     for contact in [ContactType::Email, ContactType::Phone] {
         let Some(value) = proof::contact_of(customer, contact) else { continue };
         let identifier = Identifier::read(contact, value, country.as_deref());
         for held in credential::list(&mut cx.tx, &identifier).await? {
-            match auth_identity::lock(&mut cx.tx, &held.identity.id).await? {
-                // Another customer's by now.
-                Some(identity) if identity.customer_id().is_some() => {}
-                // No administrator logs in by phone.
-                Some(identity) if identity.is_shared() => {
-                    if contact == ContactType::Phone {
-                        provider_identity::delete_as_seen(&mut cx.tx, &held).await?;
-                    }
-                    verification::erase_left(cx, &identity.id).await?;
-                }
-                _ => auth_identity::delete(&mut cx.tx, &held.identity.id).await?,
+            let Some(identity) = auth_identity::lock(&mut cx.tx, &held.identity.id).await? else { continue };
+            if !identity.is_claimed() {
+                auth_identity::delete(&mut cx.tx, &identity.id).await?;
+            } else if identity.app_metadata.get("customer_id").is_some_and(Value::is_null) {
+                leave_to_others(cx, identity).await?;
             }
         }
     }

@@ -366,7 +366,7 @@ async fn take_credential(
     if identity.is_shared() {
         return Err(taken(contact));
     }
-    if identity.customer_id() != holder_id {
+    if identity.customer_id().is_some_and(|id| Some(id) != holder_id) {
         // It became somebody's since it was seen: who asks again meets them.
         return Err(Error::conflict());
     }
