@@ -67,6 +67,7 @@ files![
     (11, "orders", "0011_orders"),
     (12, "settled", "0012_settled"),
     (13, "dead", "0013_dead"),
+    (14, "expired_tokens", "0014_expired_tokens"),
 ];
 
 /// The migrations for one of the databases, checksummed. Its lock is off: we hold one of our own around more than this.

@@ -27,14 +27,13 @@ const NOT_ASKED: [(&str, &str); 8] = [
 ];
 
 /// Statements that may go through a table, and why.
-const MAY_SCAN: [(&str, &str); 5] = [
+const MAY_SCAN: [(&str, &str); 4] = [
     (
         "auth_verification::DELETE_LEFT",
         "of an erased customer's identity that an administrator shares: Medusa's indexes leave out what was soft-deleted",
     ),
     ("cr_outbox_lease::CLAIM_EVENTS_SQLITE", "only what it has just found to be due"),
     ("cr_outbox_lease::CLAIM_MESSAGES_SQLITE", "only what it has just found to be due"),
-    ("cr_reset_token::PRUNE", "once an hour, and holds no more than the links of a quarter of an hour"),
     ("medusa_tables::HAS_SQLITE", "the list of tables, when the file is opened"),
 ];
 
