@@ -56,6 +56,7 @@ pub(crate) fn write(root: &Path) -> Result<()> {
 
 /// Runs every case once.
 fn count(root: &Path) -> Result<Counts> {
+    refuse_settings()?;
     if !command::exists("valgrind") {
         bail!("Valgrind is missing: `apt-get install valgrind libc6-dbg`");
     }
@@ -67,7 +68,6 @@ fn count(root: &Path) -> Result<Counts> {
     let built = command::built(root, &["--bench", "instructions"])?;
     let program = built.get("instructions").context("cargo names no program with the cases")?;
     let program = program.to_str().context("the path of the repository is no UTF-8")?;
-    refuse_settings()?;
     // Where addresses begin changes no count, and a container may forbid to fix it.
     let flags = ["--bench", "--output-format=json", "--nosummary", "--allow-aslr=yes", "--parallel=auto"];
     read(&command::output(root, program, &flags)?)

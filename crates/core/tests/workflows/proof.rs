@@ -149,6 +149,32 @@ cr_testkit::both! {
         assert_eq!(owner, contest.mallory.0.auth_identity_id.as_str());
     }
 
+    /// An identity that gets its customer at the same moment is not taken unheard: on PostgreSQL, where it was seen before, who proves asks
+    /// again, and SQLite sees what is so by then.
+    async fn an_identity_that_becomes_somebodys_meanwhile_is_not_taken_unseen(database: TestDatabase) {
+        let contest = contest(database, |_| {}).await;
+        let (shop, identity) = (&contest.shop, &contest.mallory.0.auth_identity_id);
+        let (token, code) = shop.code(&contest.ann.0, &contest.ann.1, ContactType::Phone).await;
+        let metadata = |text: &str| format!("update auth_identity set app_metadata = '{text}' where id = '{identity}'");
+        shop.database.sql(&metadata("{}")).await;
+        let claiming = shop.database.hold(&metadata(&json!({"customer_id": contest.mallory.1}).to_string())).await;
+        let claimed = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            claiming.commit().await;
+        };
+        let prove = || verify_otp::run(&shop.app, guess(&token, &code, Some(&contest.ann.0)));
+        let (proven, ()) = tokio::join!(prove(), claimed);
+        if shop.app.db.kind() == DatabaseKind::Postgres {
+            assert_eq!(proven.err().map(|error| error.kind), Some(ErrorKind::Conflict));
+            assert_eq!(contest.mallory_row().await["phone"], PHONE);
+            prove().await.unwrap();
+        } else {
+            proven.unwrap();
+        }
+        let owner = shop.value(&format!("select auth_identity_id from provider_identity where entity_id = '{PHONE}'")).await;
+        assert_eq!(owner, contest.ann.0.auth_identity_id.as_str());
+    }
+
     /// Who is erased at the same moment is waited for, and holds nothing that the erasure waits for.
     async fn a_holder_who_is_erased_meanwhile_is_waited_for(database: TestDatabase) {
         let contest = contest(database, |_| {}).await;

@@ -284,7 +284,7 @@ macro_rules! prune {
     };
 }
 const PRUNE_SQLITE: &str = prune!("in (", ")");
-/// PostgreSQL would rather go through the whole table to find what an `in` names.
+/// PostgreSQL would rather go through all that are over to find what an `in` names.
 const PRUNE_POSTGRES: &str = prune!("= any(array(", "))");
 
 /// Deletes up to 1000 counters whose window and block ended before the moment given; tells how many.

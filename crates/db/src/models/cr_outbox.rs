@@ -125,7 +125,7 @@ macro_rules! prune {
     };
 }
 const PRUNE_SQLITE: &str = prune!("in (", ")");
-/// PostgreSQL would rather go through the whole table to find what an `in` names.
+/// PostgreSQL would rather go through all that are over to find what an `in` names.
 const PRUNE_POSTGRES: &str = prune!("= any(array(", "))");
 
 /// Removes up to `limit` messages that were settled before `before`; the answer is how many.
