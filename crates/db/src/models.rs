@@ -7,6 +7,7 @@ pub mod auth_mfa_factor;
 pub mod auth_verification;
 pub mod belongings;
 pub mod contact_claim;
+pub mod contact_holder;
 pub mod cr_audit;
 pub mod cr_limit;
 pub mod cr_outbox;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use cr_db::models::cr_outbox::{self, NewOutboxMessage};
+use cr_db::models::otp_verification::{self, OtpVerification};
 use cr_types::ids;
 use cr_types::timestamp::Timestamp;
 
@@ -94,7 +95,7 @@ pub struct Message {
 /// 500 when the template does not render, or the database's.
 pub async fn enqueue(cx: &mut Ctx, message: Message) -> Result<(), Error> {
     let channel = message.channel.clone();
-    write(cx, message, &channel).await
+    write(cx, Sealed::new(cx, message, &channel)?).await
 }
 
 /// Does all that [`enqueue`] does, at the same cost, for a message that nobody gets: so that an unknown account takes as
@@ -103,40 +104,89 @@ pub async fn enqueue(cx: &mut Ctx, message: Message) -> Result<(), Error> {
 /// # Errors
 /// As [`enqueue`].
 pub async fn enqueue_nothing(cx: &mut Ctx, like: Message) -> Result<(), Error> {
-    write(cx, like, NOBODY).await
+    write(cx, Sealed::new(cx, like, NOBODY)?).await
 }
 
-/// Renders for the message's own channel and files the row under `channel`.
-async fn write(cx: &mut Ctx, message: Message, channel: &str) -> Result<(), Error> {
-    let Message { kind, channel: rendered_for, to, variables, trigger_type, receiver_id, expires_at, idempotency_key } =
-        message;
-    let templates = Templates::of(&cx.shared);
-    let variables = Templates::complete(kind, variables, expires_at);
-    let rendered = templates.render(kind, &rendered_for, &variables).map_err(Error::internal)?;
-    let data = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    let payload = Payload { to, subject: rendered.subject, html: rendered.html, text: rendered.text, data };
-    let plain = serde_json::to_vec(&payload).map_err(Error::internal)?;
+/// As [`enqueue`], or [`enqueue_nothing`] where nobody gets it, in one with the row of the code that the message carries.
+///
+/// # Errors
+/// As [`enqueue`].
+pub async fn enqueue_with_code(
+    cx: &mut Ctx,
+    message: Message,
+    is_for_nobody: bool,
+    otp: &OtpVerification,
+) -> Result<(), Error> {
+    let channel = message.channel.clone();
+    let sealed = Sealed::new(cx, message, if is_for_nobody { NOBODY } else { &channel })?;
+    otp_verification::replace_with_message(&mut cx.tx, otp, &sealed.row(cx.now)).await?;
+    cx.has_message = true;
+    Ok(())
+}
 
-    let id = ids::generate("msg", cx.now, cx.bytes());
-    let sealed = cx.shared.keys.seal(Seal::Outbox, &id, &plain);
-    let written = cr_outbox::insert(
-        &mut cx.tx,
-        &NewOutboxMessage {
-            id: &id,
-            channel,
-            payload: &sealed,
-            template: kind.as_str(),
-            trigger_type: &trigger_type,
-            receiver_id: receiver_id.as_deref(),
-            idempotency_key: &idempotency_key,
-            expires_at,
-            now: cx.now,
-        },
-    )
-    .await?;
+/// Writes the row.
+async fn write(cx: &mut Ctx, sealed: Sealed) -> Result<(), Error> {
+    let written = cr_outbox::insert(&mut cx.tx, &sealed.row(cx.now)).await?;
     cx.has_message |= written;
     if !written {
-        tracing::debug!(outbox.idempotency_key = idempotency_key, "A message under this key is queued already");
+        let key = sealed.idempotency_key;
+        tracing::debug!(outbox.idempotency_key = key, "A message under this key is queued already");
     }
     Ok(())
+}
+
+/// A message, rendered and sealed under its id.
+struct Sealed {
+    id: String,
+    channel: String,
+    payload: String,
+    kind: MessageKind,
+    trigger_type: String,
+    receiver_id: Option<String>,
+    expires_at: Option<Timestamp>,
+    idempotency_key: String,
+}
+
+impl Sealed {
+    /// Renders for the message's own channel and seals it for `channel`.
+    ///
+    /// # Errors
+    /// When the template does not render.
+    fn new(cx: &Ctx, message: Message, channel: &str) -> Result<Self, Error> {
+        let Message {
+            kind,
+            channel: rendered_for,
+            to,
+            variables,
+            trigger_type,
+            receiver_id,
+            expires_at,
+            idempotency_key,
+        } = message;
+        let templates = Templates::of(&cx.shared);
+        let variables = Templates::complete(kind, variables, expires_at);
+        let rendered = templates.render(kind, &rendered_for, &variables).map_err(Error::internal)?;
+        let data = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let payload = Payload { to, subject: rendered.subject, html: rendered.html, text: rendered.text, data };
+        let plain = serde_json::to_vec(&payload).map_err(Error::internal)?;
+        let id = ids::generate("msg", cx.now, cx.bytes());
+        let payload = cx.shared.keys.seal(Seal::Outbox, &id, &plain);
+        let channel = channel.to_owned();
+        Ok(Self { id, channel, payload, kind, trigger_type, receiver_id, expires_at, idempotency_key })
+    }
+
+    /// What is written of it.
+    fn row(&self, now: Timestamp) -> NewOutboxMessage<'_> {
+        NewOutboxMessage {
+            id: &self.id,
+            channel: &self.channel,
+            payload: &self.payload,
+            template: self.kind.as_str(),
+            trigger_type: &self.trigger_type,
+            receiver_id: self.receiver_id.as_deref(),
+            idempotency_key: &self.idempotency_key,
+            expires_at: self.expires_at,
+            now,
+        }
+    }
 }

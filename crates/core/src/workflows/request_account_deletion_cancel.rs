@@ -73,8 +73,8 @@ async fn find_target(
     identifier: &Identifier,
     value: &str,
 ) -> Result<Result<Target, &'static str>, Error> {
-    let found = lookup::holders(cx, identifier, value).await?;
-    let customer = lookup::choose(cx, identifier, found).await?;
+    let found = lookup::holders(cx, identifier).await?;
+    let customer = lookup::choose(identifier, found);
     let nobody = cr_types::ids::CustomerId::generate(cx.now, cx.bytes());
     let id = customer.as_ref().map_or(&nobody, |customer| &customer.id).clone();
     let is_leaving = AccountDeletionRequestService::has_active_request(cx, &id).await?;

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use cr_db::models::customer::{self, Customer};
+use cr_db::models::customer_session::Session;
 use cr_db::models::otp_verification::{self, OtpVerification};
 use cr_types::ids::CustomerId;
 
@@ -43,6 +44,8 @@ pub struct Input {
     pub named: Named,
     /// The request's token, whosever it is.
     pub claims: Option<AuthClaims>,
+    /// The customer that the token was found to count for, where it names one.
+    pub session: Option<Box<Session>>,
     /// The client's address, as limits know it.
     pub address: Option<String>,
 }
@@ -121,10 +124,19 @@ impl Asked {
 
 /// Finds who is meant and whether a code may go there.
 async fn resolve(cx: &mut Ctx, input: &Input) -> Result<Asked, Error> {
-    let own = own_customer(cx, input.claims.as_ref()).await?;
+    let known = input.session.as_deref().zip(input.claims.as_ref());
+    let known = known.filter(|(session, claims)| session::own_identity(session, claims).is_some());
+    let known = known.map(|(session, _)| &session.customer);
+    let own = match known {
+        Some(customer) => Some(customer.id.clone()),
+        None => own_customer(cx, input.claims.as_ref()).await?,
+    };
     match &input.named {
         Named::Customer(id) => {
             let id = CustomerId::from_stored(id.clone());
+            if let Some(customer) = known.filter(|customer| customer.id == id) {
+                return own_target(cx, input.contact, customer.clone());
+            }
             let found = customer::find(&mut cx.tx, &id).await?.filter(|customer| customer.has_account);
             if own.as_ref() == Some(&id) {
                 let customer = found.ok_or_else(|| retrieve_customer::not_found(&id))?;
@@ -133,7 +145,13 @@ async fn resolve(cx: &mut Ctx, input: &Input) -> Result<Asked, Error> {
             let target = found.ok_or("no customer has that id").and_then(|it| may_receive(cx, it, input.contact));
             Ok(Asked { contact: input.contact, asker: Asker::AnonymousId(id.as_str().to_owned()), target })
         }
-        Named::Contact(contact, text) => by_contact(cx, input, own, *contact, text).await,
+        Named::Contact(contact, text) => {
+            let identifier = identifier_of(cx, input.contact, *contact, text)?;
+            match known.filter(|customer| lookup::is_held_by(customer, &identifier)) {
+                Some(customer) => own_target(cx, *contact, customer.clone()),
+                None => by_contact(cx, identifier, own).await,
+            }
+        }
     }
 }
 
@@ -147,33 +165,31 @@ async fn own_customer(cx: &mut Ctx, claims: Option<&AuthClaims>) -> Result<Optio
     }
 }
 
+/// A contact that is named, of the kind that is to be verified.
+///
+/// # Errors
+/// 400 for one of the other kind or of no valid form.
+fn identifier_of(cx: &Ctx, wanted: ContactType, contact: ContactType, text: &str) -> Result<Identifier, Error> {
+    if contact != wanted {
+        let purpose = OtpPurpose::of_contact(wanted).as_str();
+        return Err(Error::invalid_data(format!("Send `{}` or `customer_id` for {purpose}", wanted.as_str())));
+    }
+    let identifier = Identifier::read(contact, text, cx.shared.options.default_country.as_deref());
+    if identifier.canonical.is_none() { Err(invalid_identifier(contact)) } else { Ok(identifier) }
+}
+
 /// Whom a named contact means: the one account that may get a code there, else a decoy.
 ///
 /// # Errors
-/// 400 for a contact of the other kind or of no valid form; or when a statement fails.
-async fn by_contact(
-    cx: &mut Ctx,
-    input: &Input,
-    own: Option<CustomerId>,
-    contact: ContactType,
-    text: &str,
-) -> Result<Asked, Error> {
-    if contact != input.contact {
-        let purpose = OtpPurpose::of_contact(input.contact).as_str();
-        return Err(Error::invalid_data(format!("Send `{}` or `customer_id` for {purpose}", input.contact.as_str())));
+/// When a statement fails.
+async fn by_contact(cx: &mut Ctx, identifier: Identifier, own: Option<CustomerId>) -> Result<Asked, Error> {
+    let contact = identifier.contact;
+    let mut found = lookup::holders(cx, &identifier).await?;
+    if let Some(mine) = found.accounts.iter().position(|customer| Some(&customer.id) == own.as_ref()) {
+        return own_target(cx, contact, found.accounts.swap_remove(mine));
     }
-    let country = cx.shared.options.default_country.clone();
-    let identifier = Identifier::read(contact, text, country.as_deref());
-    let Some(value) = identifier.canonical.clone() else { return Err(invalid_identifier(contact)) };
-    let mut found = lookup::holders(cx, &identifier, &value).await?;
-    if let Some(mine) = found.iter().position(|customer| Some(&customer.id) == own.as_ref()) {
-        return own_target(cx, contact, found.swap_remove(mine));
-    }
-    let target = match lookup::choose(cx, &identifier, found).await? {
-        Ok(customer) => may_receive(cx, customer, contact),
-        Err(reason) => Err(reason),
-    };
-    Ok(Asked { contact, asker: Asker::AnonymousContact(contact, value), target })
+    let target = lookup::choose(&identifier, found).and_then(|customer| may_receive(cx, customer, contact));
+    Ok(Asked { contact, asker: Asker::AnonymousContact(contact, identifier.key()), target })
 }
 
 /// For the customer's own identity: the truth about what is missing.

@@ -57,7 +57,7 @@ pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
     let identifier = cx.shared.keys.contact_hmac(contact.as_str(), &canonical);
     let failures = login_failures::counters(&cx, &identifier);
     let has_failures = guess::consume(&mut cx, &otp, &failures).await?;
-    let own = input.claims.as_ref().and_then(|claims| own_identity(&session, claims));
+    let own = input.claims.as_ref().and_then(|claims| session::own_identity(&session, claims));
     let is_own = own.is_some();
     let Session { mut customer, is_deletion_active, addresses, .. } = session;
     if !is_own && otp.origin.as_deref() != Some("bearer") {
@@ -102,19 +102,6 @@ async fn lock_target(
     let is_same = proof::contact_of(&session.customer, contact) == Some(value)
         && cx.shared.keys.contact_matches(contact.as_str(), value, sent_to);
     if is_same && session.customer.has_account { Ok(session) } else { Err(guess::no_longer_valid()) }
-}
-
-/// The identity of the request's token, if the token counts and the identity is this customer's.
-fn own_identity(session: &Session, claims: &AuthClaims) -> Option<AuthIdentity> {
-    let app_metadata = match session.app_metadata.clone()? {
-        Some(Value::Object(metadata)) => metadata,
-        _ => Map::new(),
-    };
-    let id = AuthIdentityId::from_stored(claims.auth_identity_id.clone());
-    let identity = AuthIdentity { id, app_metadata };
-    let is_own = identity.customer_id().as_ref() == Some(&session.customer.id);
-    let counts = claims.actor_type == session::CUSTOMER && session::counts_for(&identity, claims);
-    (is_own && counts).then_some(identity)
 }
 
 /// A code that somebody without the identity's token asked for proves a contact only while nothing of the account is proven, or

@@ -161,7 +161,7 @@ impl Shop {
         contact: ContactType,
     ) -> (String, String) {
         let named = send_otp::Named::Customer(id.to_owned());
-        let input = send_otp::Input { contact, named, claims: claims.cloned(), address: None };
+        let input = send_otp::Input { contact, named, claims: claims.cloned(), session: None, address: None };
         let output = send_otp::run(&self.app, input).await.unwrap();
         let otp = token::read_otp(&self.app.shared.keys, &output.token).unwrap();
         let payload = self.payload(otp.id.as_str()).await;

@@ -92,6 +92,7 @@ cr_testkit::both! {
             contact: ContactType::Email,
             named: send_otp::Named::Customer(id.clone()),
             claims: Some(claims.clone()),
+            session: None,
             address: None,
         };
         let steps = ["retrieve-customer", "generate-otp", "send-notification", "commit"];
@@ -112,6 +113,7 @@ cr_testkit::both! {
                 contact: ContactType::Email,
                 named: send_otp::Named::Contact(ContactType::Email, email.to_owned()),
                 claims: None,
+                session: None,
                 address: None,
             };
             let steps = ["retrieve-customer", "generate-otp", "send-notification", "commit"];

@@ -68,6 +68,7 @@ files![
     (12, "settled", "0012_settled"),
     (13, "dead", "0013_dead"),
     (14, "expired_tokens", "0014_expired_tokens"),
+    (15, "live_rows", "0015_live_rows"),
 ];
 
 /// The migrations for one of the databases, checksummed. Its lock is off: we hold one of our own around more than this.

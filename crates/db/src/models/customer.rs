@@ -27,6 +27,12 @@ macro_rules! is_account_with_email {
         "lower(c.email) = $1 and c.has_account and c.deleted_at is null"
     };
 }
+/// That it is one whose phone is `$1` or `$2`.
+macro_rules! is_account_with_phone {
+    () => {
+        "c.phone in ($1, $2) and c.has_account and c.deleted_at is null"
+    };
+}
 /// What is written when contacts change, from `$1` to `$6`.
 macro_rules! set_contacts {
     () => {
@@ -35,7 +41,7 @@ macro_rules! set_contacts {
     };
 }
 
-pub(crate) use {customer_columns, is_account_with_email, set_contacts};
+pub(crate) use {customer_columns, is_account_with_email, is_account_with_phone, set_contacts};
 
 /// One customer.
 #[derive(Clone, Debug, PartialEq)]
@@ -154,29 +160,6 @@ const LIST_ACCOUNTS_BY_EMAIL: &str = concat!(
 pub async fn list_accounts_by_email(tx: &mut Tx, folded: &str) -> Result<Vec<Customer>, DbError> {
     on!(tx, connection => sqlx::query(LIST_ACCOUNTS_BY_EMAIL)
         .bind(folded)
-        .fetch_all(connection)
-        .await?
-        .iter()
-        .map(Customer::from_row)
-        .collect())
-}
-
-/// `= true` keeps SQLite from going through all live customers by the index of `deleted_at`, which it takes for the better one until
-/// somebody runs `analyze`.
-const LIST_ACCOUNTS_BY_PHONE: &str = concat!(
-    "select ",
-    customer_columns!(),
-    " from customer c where c.phone in ($1, $2) and c.has_account and (c.deleted_at is null) = true order by c.created_at, c.id limit 20"
-);
-
-/// Live accounts whose phone is the text as given or its E.164 form, oldest first, 20 at most.
-///
-/// # Errors
-/// When the statement fails.
-pub async fn list_accounts_by_phone(tx: &mut Tx, raw: &str, e164: &str) -> Result<Vec<Customer>, DbError> {
-    on!(tx, connection => sqlx::query(LIST_ACCOUNTS_BY_PHONE)
-        .bind(raw)
-        .bind(e164)
         .fetch_all(connection)
         .await?
         .iter()

@@ -7,6 +7,7 @@ use cr_types::timestamp::Timestamp;
 
 use crate::error::DbError;
 use crate::models::cr_limit::on_conflict_take;
+use crate::models::cr_outbox::NewOutboxMessage;
 use crate::row::Columns;
 use crate::stamp::Stamp;
 use crate::tx::{Handle, Tx, on};
@@ -75,32 +76,82 @@ fn from_row(row: &impl Columns) -> Result<OtpVerification, DbError> {
     })
 }
 
-const REPLACE: &str = "insert into otp_verification (id, customer_id, purpose, hashed_code, expires_at, attempts, kind, \
-     origin, subject_hmac, destination_hmac, sealed, created_at, updated_at) \
-     values ($1, $2, $3, $4, $5, 0, $6, $7, $8, $9, $10, $11, $11) \
-     on conflict (subject_hmac, purpose) where deleted_at is null and verified_at is null and subject_hmac is not null \
-     do update set id = excluded.id, customer_id = excluded.customer_id, hashed_code = excluded.hashed_code, \
-     expires_at = excluded.expires_at, attempts = 0, kind = excluded.kind, origin = excluded.origin, \
-     destination_hmac = excluded.destination_hmac, sealed = excluded.sealed, created_at = excluded.created_at, \
-     updated_at = excluded.updated_at";
+/// A code takes the place of the live one of its subject and purpose: `$1` to `$11`.
+macro_rules! replace {
+    () => {
+        "insert into otp_verification (id, customer_id, purpose, hashed_code, expires_at, attempts, kind, origin, subject_hmac, \
+         destination_hmac, sealed, created_at, updated_at) values ($1, $2, $3, $4, $5, 0, $6, $7, $8, $9, $10, $11, $11) \
+         on conflict (subject_hmac, purpose) where deleted_at is null and verified_at is null and subject_hmac is not null \
+         do update set id = excluded.id, customer_id = excluded.customer_id, hashed_code = excluded.hashed_code, \
+         expires_at = excluded.expires_at, attempts = 0, kind = excluded.kind, origin = excluded.origin, \
+         destination_hmac = excluded.destination_hmac, sealed = excluded.sealed, created_at = excluded.created_at, \
+         updated_at = excluded.updated_at"
+    };
+}
+/// The message that carries it, due at once: `$12` to `$19`.
+macro_rules! file_message {
+    () => {
+        "insert into cr_outbox (id, channel, payload, template, trigger_type, receiver_id, idempotency_key, status, attempts, \
+         next_attempt_at, expires_at, created_at, updated_at) \
+         values ($12, $13, $14, $15, $16, $17, $18, 'pending', 0, $11, $19, $11, $11) \
+         on conflict (idempotency_key) do nothing"
+    };
+}
+
+const REPLACE: &str = replace!();
+const REPLACE_WITH_MESSAGE_SQLITE: &str = concat!(replace!(), "; ", file_message!());
+const REPLACE_WITH_MESSAGE_POSTGRES: &str = concat!("with code as (", replace!(), ") ", file_message!());
+
+/// What [`REPLACE`] and those that begin with it are told of a code.
+macro_rules! bind_code {
+    ($query:expr, $otp:ident, $now:ident) => {
+        $query
+            .bind($otp.id.as_str())
+            .bind($otp.customer_id.as_str())
+            .bind(&$otp.purpose)
+            .bind(&$otp.hashed_code)
+            .bind(Stamp($otp.expires_at))
+            .bind($otp.kind.as_deref())
+            .bind($otp.origin.as_deref())
+            .bind($otp.subject_hmac.as_deref())
+            .bind($otp.destination_hmac.as_deref())
+            .bind($otp.sealed.as_deref())
+            .bind(Stamp($now))
+    };
+}
 
 /// Stores a code in the place of the live one of the same subject and purpose, whose token then opens nothing.
 ///
 /// # Errors
 /// When the statement fails.
 pub async fn replace(tx: &mut Tx, otp: &OtpVerification, now: Timestamp) -> Result<(), DbError> {
-    on!(tx, connection => sqlx::query(REPLACE)
-        .bind(otp.id.as_str())
-        .bind(otp.customer_id.as_str())
-        .bind(&otp.purpose)
-        .bind(&otp.hashed_code)
-        .bind(Stamp(otp.expires_at))
-        .bind(otp.kind.as_deref())
-        .bind(otp.origin.as_deref())
-        .bind(otp.subject_hmac.as_deref())
-        .bind(otp.destination_hmac.as_deref())
-        .bind(otp.sealed.as_deref())
-        .bind(Stamp(now))
+    on!(tx, connection => bind_code!(sqlx::query(REPLACE), otp, now).execute(connection).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// The same, and writes the message that carries the code, but for a second one under its key: one way to the database.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn replace_with_message(
+    tx: &mut Tx,
+    otp: &OtpVerification,
+    message: &NewOutboxMessage<'_>,
+) -> Result<(), DbError> {
+    let now = message.now;
+    let sql = match tx.handle() {
+        Handle::Sqlite(_) => REPLACE_WITH_MESSAGE_SQLITE,
+        Handle::Postgres(_) => REPLACE_WITH_MESSAGE_POSTGRES,
+    };
+    on!(tx, connection => bind_code!(sqlx::query(sql), otp, now)
+        .bind(message.id)
+        .bind(message.channel)
+        .bind(message.payload)
+        .bind(message.template)
+        .bind(message.trigger_type)
+        .bind(message.receiver_id)
+        .bind(message.idempotency_key)
+        .bind(message.expires_at.map(Stamp))
         .execute(connection)
         .await
         .map(|_| ()))?;

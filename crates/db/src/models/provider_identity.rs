@@ -155,13 +155,11 @@ pub async fn list_of_identity(tx: &mut Tx, identity: &AuthIdentityId) -> Result<
         .collect())
 }
 
-/// `cross join` makes SQLite begin with the identity. By itself it would go through every live credential, whose index it takes for
-/// the better one until somebody runs `analyze`.
 const LIST_OF_CUSTOMER: &str = concat!(
     "select ",
     columns!(),
-    " from auth_identity a cross join provider_identity p \
-     where a.id = p.auth_identity_id and a.app_metadata ->> 'customer_id' = $1 and a.deleted_at is null and p.deleted_at is null \
+    " from auth_identity a join provider_identity p on p.auth_identity_id = a.id \
+     where a.app_metadata ->> 'customer_id' = $1 and a.deleted_at is null and p.deleted_at is null \
      order by p.provider, p.id limit 100"
 );
 

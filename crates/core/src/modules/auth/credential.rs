@@ -52,18 +52,17 @@ pub async fn list(tx: &mut Tx, identifier: &Identifier) -> Result<Vec<ProviderId
 /// # Errors
 /// When the statement fails.
 pub async fn find(tx: &mut Tx, identifier: &Identifier) -> Result<Option<ProviderIdentity>, Error> {
-    let found = list(tx, identifier).await?;
-    Ok(choose(found, identifier))
+    let live = list(tx, identifier).await?.into_iter().filter(|row| !row.is_deleted).collect();
+    Ok(choose(live, identifier, |row| &row.entity_id))
 }
 
-/// Exact as typed, else exact as parsed, else the only one.
-fn choose(found: Vec<ProviderIdentity>, identifier: &Identifier) -> Option<ProviderIdentity> {
-    let live: Vec<_> = found.into_iter().filter(|row| !row.is_deleted).collect();
+/// Of live credentials, each told by what it is for: the one that is exactly as typed, else exactly as parsed, else the only one.
+pub fn choose<T>(live: Vec<T>, identifier: &Identifier, entity_id: fn(&T) -> &str) -> Option<T> {
     let canonical = identifier.key();
     let position = live
         .iter()
-        .position(|row| row.entity_id == identifier.raw)
-        .or_else(|| live.iter().position(|row| row.entity_id == canonical))
+        .position(|row| entity_id(row) == identifier.raw)
+        .or_else(|| live.iter().position(|row| entity_id(row) == canonical))
         .or((live.len() == 1).then_some(0))?;
     live.into_iter().nth(position)
 }

@@ -138,6 +138,18 @@ pub async fn live_identity(tx: &mut Tx, claims: &AuthClaims) -> Result<AuthIdent
     if counts_for(&identity, claims) { Ok(identity) } else { Err(Error::unauthenticated()) }
 }
 
+/// The identity of a token, if the token counts and the identity is the customer's whom the session is of.
+pub fn own_identity(session: &Session, claims: &AuthClaims) -> Option<AuthIdentity> {
+    let app_metadata = match session.app_metadata.clone()? {
+        Some(Value::Object(metadata)) => metadata,
+        _ => Map::new(),
+    };
+    let identity = AuthIdentity { id: AuthIdentityId::from_stored(claims.auth_identity_id.clone()), app_metadata };
+    let is_own = identity.customer_id().as_ref() == Some(&session.customer.id);
+    let counts = claims.actor_type == CUSTOMER && counts_for(&identity, claims);
+    (is_own && counts).then_some(identity)
+}
+
 /// Whether a token counts for its identity: issued when it may be, and not waiting for a second factor.
 pub fn counts_for(identity: &AuthIdentity, claims: &AuthClaims) -> bool {
     identity.not_before().is_none_or(|not_before| claims.iat >= not_before) && !claims.awaits_second_factor()

@@ -17,7 +17,7 @@ use crate::keys::Keys;
 use crate::modules::auth::session;
 use crate::modules::auth::token::OtpKind;
 use crate::modules::otp_verification::guess;
-use crate::modules::otp_verification::service::{Asker, NewOtp, OtpPurpose};
+use crate::modules::otp_verification::service::{Asker, NewOtp, OtpPurpose, PreparedOtp};
 use crate::modules::rate_limit::channel_budget::{Recipient, take_send};
 use crate::modules::rate_limit::{self, Counter};
 use crate::options::{ContactType, OtpSection, Rate};
@@ -123,9 +123,9 @@ pub async fn send(cx: &mut Ctx, mut send: OtpSend<'_>) -> Result<SentOtp, Error>
         destination: &destination,
         sealed: send.sealed,
     };
-    let otp = match send.kind {
-        OtpKind::ContactChange => generate_contact_change_otp::run(cx, &new).await?,
-        OtpKind::Verify | OtpKind::Deletion | OtpKind::Cancellation => generate_otp::run(cx, &new).await?,
+    let PreparedOtp { otp, row } = match send.kind {
+        OtpKind::ContactChange => generate_contact_change_otp::run(cx, &new)?,
+        OtpKind::Verify | OtpKind::Deletion | OtpKind::Cancellation => generate_otp::run(cx, &new)?,
     };
     let customer = send.target.as_ref().ok().map(|target| &target.customer);
     let variables = prepare_template_data::run(&shared.options, customer, &otp, send.variables);
@@ -136,8 +136,7 @@ pub async fn send(cx: &mut Ctx, mut send: OtpSend<'_>) -> Result<SentOtp, Error>
         variables,
         to: send.target.as_ref().map(|target| target.value.as_str()).map_err(|reason| *reason),
         receiver_id: customer.map(|customer| customer.id.as_str()),
-        expires_at: otp.expires_at,
-        idempotency_key: otp.id.as_str(),
+        otp: &row,
     };
     notification.send(cx).await?;
     Ok(SentOtp { token: otp.token, expires_at: otp.expires_at })

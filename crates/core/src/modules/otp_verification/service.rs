@@ -118,18 +118,17 @@ pub struct GeneratedOtp {
     pub expires_at: Timestamp,
 }
 
-/// The plugin's service of one-time codes: the public surface of this module.
-///
-/// A guess at a code is taken by [`Self::verify_otp`], which counts it before anything else; the caller's effect then uses the code
-/// up by [`super::guess::consume`].
-pub struct OtpVerificationService;
+/// A code whose row is not written yet. `Debug` is left out as there.
+pub struct PreparedOtp {
+    /// The code.
+    pub otp: GeneratedOtp,
+    /// Its row.
+    pub row: OtpVerification,
+}
 
-impl OtpVerificationService {
-    /// Makes a code and stores it in the place of the live one of the same subject and purpose.
-    ///
-    /// # Errors
-    /// When the statement fails.
-    pub async fn generate_otp_with_code(cx: &mut Ctx, new: &NewOtp<'_>) -> Result<GeneratedOtp, Error> {
+impl PreparedOtp {
+    /// Makes a code.
+    pub fn new(cx: &Ctx, new: &NewOtp<'_>) -> Self {
         let options = &cx.shared.options;
         let id = OtpId::generate(cx.now, cx.bytes());
         let code = code::generate(cx.shared.env.rng.as_ref(), options.otp_length, options.otp_charset);
@@ -147,23 +146,51 @@ impl OtpVerificationService {
             subject_hmac: Some(new.subject.to_owned()),
             destination_hmac: Some(new.destination.to_owned()),
             sealed: new.sealed.map(|plain| cx.shared.keys.seal(Seal::Otp, id.as_str(), plain)),
-            id,
+            id: id.clone(),
         };
-        otp_verification::replace(&mut cx.tx, &row, cx.now).await?;
-        let token = sign(&cx.shared.keys, &row.id, new.kind, expires_at);
-        Ok(GeneratedOtp { token, code, id: row.id, expires_at })
+        let token = sign(&cx.shared.keys, &id, new.kind, expires_at);
+        Self { otp: GeneratedOtp { token, code, id, expires_at }, row }
     }
 
-    /// Makes a code for a contact that the customer does not have yet. The new value is sealed into the code's row, never in its
-    /// token.
+    /// Makes a code for a contact that the customer does not have yet. The new value is sealed into the code's row, never in its token.
     ///
     /// # Errors
-    /// 500 when the new value is missing; or when the statement fails.
-    pub async fn generate_otp_for_contact_change(cx: &mut Ctx, new: &NewOtp<'_>) -> Result<GeneratedOtp, Error> {
+    /// 500 when the new value is missing.
+    pub fn for_contact_change(cx: &Ctx, new: &NewOtp<'_>) -> Result<Self, Error> {
         if new.kind != OtpKind::ContactChange || new.sealed.is_none() {
             return Err(Error::internal("a contact change needs its new value"));
         }
-        Self::generate_otp_with_code(cx, new).await
+        Ok(Self::new(cx, new))
+    }
+
+    /// Stores it in the place of the live one of the same subject and purpose.
+    async fn store(self, cx: &mut Ctx) -> Result<GeneratedOtp, Error> {
+        otp_verification::replace(&mut cx.tx, &self.row, cx.now).await?;
+        Ok(self.otp)
+    }
+}
+
+/// The plugin's service of one-time codes: the public surface of this module.
+///
+/// A guess at a code is taken by [`Self::verify_otp`], which counts it before anything else; the caller's effect then uses the code
+/// up by [`super::guess::consume`].
+pub struct OtpVerificationService;
+
+impl OtpVerificationService {
+    /// Makes a code and stores it in the place of the live one of the same subject and purpose.
+    ///
+    /// # Errors
+    /// When the statement fails.
+    pub async fn generate_otp_with_code(cx: &mut Ctx, new: &NewOtp<'_>) -> Result<GeneratedOtp, Error> {
+        PreparedOtp::new(cx, new).store(cx).await
+    }
+
+    /// The same for a contact that the customer does not have yet.
+    ///
+    /// # Errors
+    /// As [`PreparedOtp::for_contact_change`]; or when the statement fails.
+    pub async fn generate_otp_for_contact_change(cx: &mut Ctx, new: &NewOtp<'_>) -> Result<GeneratedOtp, Error> {
+        PreparedOtp::for_contact_change(cx, new)?.store(cx).await
     }
 
     /// Counts a guess, commits, and compares it. What comes back is right and not used up yet.

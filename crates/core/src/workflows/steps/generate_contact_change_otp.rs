@@ -1,14 +1,15 @@
-//! Step `generate-contact-change-otp`: a code for a contact that the customer does not have yet, sealed into the code's row.
+//! Step `generate-contact-change-otp`: a code for a contact that the customer does not have yet, sealed into the code's row, which the
+//! step `send-notification` writes.
 
 use crate::ctx::Ctx;
 use crate::error::Error;
-use crate::modules::otp_verification::service::{GeneratedOtp, NewOtp, OtpVerificationService};
+use crate::modules::otp_verification::service::{NewOtp, PreparedOtp};
 
 /// Makes the code.
 ///
 /// # Errors
-/// When the statement fails.
-pub async fn run(cx: &mut Ctx, new: &NewOtp<'_>) -> Result<GeneratedOtp, Error> {
+/// As [`PreparedOtp::for_contact_change`].
+pub fn run(cx: &Ctx, new: &NewOtp<'_>) -> Result<PreparedOtp, Error> {
     cx.step("generate-contact-change-otp")?;
-    OtpVerificationService::generate_otp_for_contact_change(cx, new).await
+    PreparedOtp::for_contact_change(cx, new)
 }

@@ -1,11 +1,11 @@
-//! Step `send-notification`: the message's row in the outbox. Who sends it is the delivery worker, after the commit.
+//! Step `send-notification`: the code's row, and the message's in the outbox. Who sends it is the delivery worker, after the commit.
 
 use std::collections::BTreeMap;
 
-use cr_types::timestamp::Timestamp;
+use cr_db::models::otp_verification::OtpVerification;
 
 use crate::ctx::Ctx;
-use crate::delivery::message::{Message, MessageKind, enqueue, enqueue_nothing};
+use crate::delivery::message::{Message, MessageKind, enqueue_with_code};
 use crate::error::Error;
 
 /// A message with a code, or for nobody.
@@ -22,19 +22,18 @@ pub struct Notification<'a> {
     pub to: Result<&'a str, &'static str>,
     /// The customer.
     pub receiver_id: Option<&'a str>,
-    /// When it becomes useless.
-    pub expires_at: Timestamp,
-    /// A second message under the same key is not written.
-    pub idempotency_key: &'a str,
+    /// The code: it replaces the live one of its subject and purpose, and the message is of use as long as it is.
+    pub otp: &'a OtpVerification,
 }
 
 impl Notification<'_> {
-    /// Files the message, or one like it that nobody gets, at the same cost.
+    /// Files code and message, or a message like it that nobody gets, at the same cost.
     ///
     /// # Errors
     /// When the template does not render, or a statement fails.
     pub async fn send(self, cx: &mut Ctx) -> Result<(), Error> {
         cx.step("send-notification")?;
+        let key = self.otp.id.as_str();
         let message = Message {
             kind: self.kind,
             channel: self.channel.to_owned(),
@@ -42,18 +41,12 @@ impl Notification<'_> {
             variables: self.variables,
             trigger_type: self.trigger_type.to_owned(),
             receiver_id: self.receiver_id.map(ToOwned::to_owned),
-            expires_at: Some(self.expires_at),
-            idempotency_key: self.idempotency_key.to_owned(),
+            expires_at: Some(self.otp.expires_at),
+            idempotency_key: key.to_owned(),
         };
-        match self.to {
-            Ok(_) => enqueue(cx, message).await,
-            Err(reason) => {
-                if !cx.shared.options.production {
-                    let key = self.idempotency_key;
-                    tracing::info!(otp.id = key, "Nothing was sent for {key}: {reason}");
-                }
-                enqueue_nothing(cx, message).await
-            }
+        if let (Err(reason), false) = (self.to, cx.shared.options.production) {
+            tracing::info!(otp.id = key, "Nothing was sent for {key}: {reason}");
         }
+        enqueue_with_code(cx, message, self.to.is_err(), self.otp).await
     }
 }

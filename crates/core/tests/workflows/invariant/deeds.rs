@@ -206,7 +206,9 @@ impl World<'_> {
             (None, None) => return,
         };
         let claims = self.claims(person, signed_in);
-        let sent = send_otp::run(&self.shop.app, send_otp::Input { contact, named, claims, address: None }).await;
+        let sent =
+            send_otp::run(&self.shop.app, send_otp::Input { contact, named, claims, session: None, address: None })
+                .await;
         self.tokens.extend(sent.map(|sent| (OtpKind::Verify, sent.token)));
     }
 

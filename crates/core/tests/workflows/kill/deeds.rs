@@ -171,6 +171,7 @@ impl Deed {
                     contact: contact_type(&contact),
                     named: send_otp::Named::Customer(id),
                     claims: Some(claims(app, &token)?),
+                    session: None,
                     address: None,
                 };
                 Ok(json!({"otp": send_otp::run(app, input).await?.token}))

@@ -1,9 +1,11 @@
 //! `otp_verification`: codes, and who may guess them how often.
 
 use cr_db::models::cr_limit;
+use cr_db::models::cr_outbox::NewOutboxMessage;
 use cr_db::models::otp_verification::{self, Consumed, GuessCounter, OtpVerification};
 use cr_db::{DatabaseKind, Tx};
 use cr_types::ids::OtpId;
+use cr_types::timestamp::Timestamp;
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -73,6 +75,39 @@ cr_testkit::both! {
             json!({"id": "otp_3", "attempts": 0, "created_at": after(1)}),
             json!({"id": "otp_4", "attempts": 0, "created_at": after(3)}),
         ]);
+    }
+
+    /// One message a key.
+    async fn a_code_is_stored_with_its_message(test: TestDatabase) {
+        let database = open(&test, "").await;
+        let message = |id: &'static str, key: &'static str, moment: Timestamp| NewOutboxMessage {
+            id,
+            channel: "email",
+            payload: "sealed",
+            template: "template",
+            trigger_type: "trigger",
+            receiver_id: None,
+            idempotency_key: key,
+            expires_at: Some(after(900)),
+            now: moment,
+        };
+        let mut tx = begin(&database).await;
+        for (id, (message_id, key), moment) in
+            [("otp_1", ("msg_1", "1"), now()), ("otp_2", ("msg_2", "2"), after(1)), ("otp_3", ("msg_3", "2"), after(2))]
+        {
+            let message = message(message_id, key, moment);
+            otp_verification::replace_with_message(&mut tx, &code(id, "s"), &message).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        assert_eq!(test.rows("select id, created_at from otp_verification").await, [json!({"id": "otp_3", "created_at": after(2)})]);
+        let rows = test.rows("select id, channel, payload, template, trigger_type, receiver_id, idempotency_key, status, attempts, \
+                              next_attempt_at, expires_at, created_at, updated_at from cr_outbox order by id").await;
+        let expected = [("msg_1", "1", now()), ("msg_2", "2", after(1))].map(|(id, key, moment)| json!({
+            "id": id, "channel": "email", "payload": "sealed", "template": "template", "trigger_type": "trigger", "receiver_id": null,
+            "idempotency_key": key, "status": "pending", "attempts": 0, "next_attempt_at": moment, "expires_at": after(900),
+            "created_at": moment, "updated_at": moment,
+        }));
+        assert_eq!(rows, expected);
     }
 
     async fn the_live_code_is_neither_used_nor_voided(test: TestDatabase) {

@@ -13,7 +13,7 @@ use crate::validation::Object;
 ///
 /// # Errors
 /// As [`send_otp::run`].
-pub async fn post(call: Call) -> Result<Reply, Error> {
+pub async fn post(mut call: Call) -> Result<Reply, Error> {
     let mut body = Object::strict(&call.body)?;
     let kind = body.one_of("type", &["email_verification", "phone_verification"]);
     let customer_id = body.optional_string("customer_id");
@@ -27,8 +27,8 @@ pub async fn post(call: Call) -> Result<Reply, Error> {
         (None, None) => Named::Contact(ContactType::Phone, phone.unwrap_or_default()),
     };
     let contact = if kind == "email_verification" { ContactType::Email } else { ContactType::Phone };
-    let claims = call.auth.as_ref().map(|auth| auth.claims.clone());
-    let input = send_otp::Input { contact, named, claims, address: call.address_key() };
+    let (claims, session) = call.auth.take().map(|auth| (auth.claims, auth.session)).unzip();
+    let input = send_otp::Input { contact, named, claims, session: session.flatten(), address: call.address_key() };
     let output = send_otp::run(call.app(), input).await?;
     Reply::json(&CodeSent { token: output.token, expires_at: output.expires_at })
 }

@@ -1,0 +1,1 @@
+-- What SQLite drops here are Medusa's and the Node plugin's own indexes, which stay where there may be a Medusa.
