@@ -69,6 +69,7 @@ files![
     (13, "dead", "0013_dead"),
     (14, "expired_tokens", "0014_expired_tokens"),
     (15, "live_rows", "0015_live_rows"),
+    (16, "short_rows", "0016_short_rows"),
 ];
 
 /// The migrations for one of the databases, checksummed. Its lock is off: we hold one of our own around more than this.
@@ -158,5 +159,33 @@ mod tests {
             found.sort();
             assert_eq!(found, listed, "{folder}");
         }
+    }
+
+    /// Counters and proofs move into tables in another order.
+    #[tokio::test]
+    async fn what_is_in_tables_that_are_made_anew_is_kept() {
+        use sqlx::Connection as _;
+        let mut connection = sqlx::SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        let migrator = migrator(DatabaseKind::Sqlite);
+        run_to(&mut connection, &migrator, 15).await.unwrap();
+        let rows = "insert into cr_proof values ('cus_2', 'phone', '+15551234567', '2026-01-02'), \
+                    ('cus_2', 'email', 'bob@shop.test', '2026-01-01'), ('cus_1', 'email', 'ann@shop.test', '2026-01-03'); \
+                    insert into cr_limit values ('b', 2, '2026-01-01', null, '2026-01-02'), \
+                    ('a', 1, '2026-01-03', '2026-01-04', '2026-01-05')";
+        sqlx::raw_sql(rows).execute(&mut connection).await.unwrap();
+        run_to(&mut connection, &migrator, 16).await.unwrap();
+        let kept = "select customer_id || channel || value || proven_at from cr_proof \
+                    union all select key || count || resets_at || coalesce(blocked_until, '-') || updated_at from cr_limit";
+        let kept: Vec<String> = sqlx::query_scalar(kept).fetch_all(&mut connection).await.unwrap();
+        assert_eq!(
+            kept,
+            [
+                "cus_1emailann@shop.test2026-01-03",
+                "cus_2emailbob@shop.test2026-01-01",
+                "cus_2phone+155512345672026-01-02",
+                "a12026-01-032026-01-042026-01-05",
+                "b22026-01-01-2026-01-02",
+            ]
+        );
     }
 }

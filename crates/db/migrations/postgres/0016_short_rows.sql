@@ -1,0 +1,1 @@
+-- What SQLite does here PostgreSQL cannot: its tables are in no order.
