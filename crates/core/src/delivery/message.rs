@@ -119,20 +119,24 @@ pub async fn enqueue_with_code(
 ) -> Result<(), Error> {
     let channel = message.channel.clone();
     let sealed = Sealed::new(cx, message, if is_for_nobody { NOBODY } else { &channel })?;
-    otp_verification::replace_with_message(&mut cx.tx, otp, &sealed.row(cx.now)).await?;
-    cx.has_message = true;
+    let written = otp_verification::replace_with_message(&mut cx.tx, otp, &sealed.row(cx.now)).await?;
+    note(cx, written, &sealed.idempotency_key);
     Ok(())
 }
 
 /// Writes the row.
 async fn write(cx: &mut Ctx, sealed: Sealed) -> Result<(), Error> {
     let written = cr_outbox::insert(&mut cx.tx, &sealed.row(cx.now)).await?;
+    note(cx, written, &sealed.idempotency_key);
+    Ok(())
+}
+
+/// Remembers that there is work for the worker, or says that there was already.
+fn note(cx: &mut Ctx, written: bool, key: &str) {
     cx.has_message |= written;
     if !written {
-        let key = sealed.idempotency_key;
         tracing::debug!(outbox.idempotency_key = key, "A message under this key is queued already");
     }
-    Ok(())
 }
 
 /// A message, rendered and sealed under its id.

@@ -44,7 +44,8 @@ pub struct Input {
     pub named: Named,
     /// The request's token, whosever it is.
     pub claims: Option<AuthClaims>,
-    /// The customer that the token was found to count for, where it names one.
+    /// The customer that the token was found to count for, where it names one: not looked up again, so that the answer is to what was so
+    /// then. Whoever changed or lost the contact since gets a code that proves nothing.
     pub session: Option<Box<Session>>,
     /// The client's address, as limits know it.
     pub address: Option<String>,

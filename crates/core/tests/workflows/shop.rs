@@ -8,6 +8,7 @@ use cr_core::error::{Error, ErrorKind};
 use cr_core::keys::Seal;
 use cr_core::modules::auth::session;
 use cr_core::modules::auth::token::{self, AuthClaims};
+use cr_core::modules::customer::Session;
 use cr_core::options::{ContactType, Identifier, Options, OtpSection, PasswordResetSection, TemplateSource};
 use cr_core::password::HashParams;
 use cr_core::workflows::{create_customer, login, register, request_password_reset, send_otp, verify_otp};
@@ -161,7 +162,8 @@ impl Shop {
         contact: ContactType,
     ) -> (String, String) {
         let named = send_otp::Named::Customer(id.to_owned());
-        let input = send_otp::Input { contact, named, claims: claims.cloned(), session: None, address: None };
+        let session = looked_up(&self.app, claims).await;
+        let input = send_otp::Input { contact, named, claims: claims.cloned(), session, address: None };
         let output = send_otp::run(&self.app, input).await.unwrap();
         let otp = token::read_otp(&self.app.shared.keys, &output.token).unwrap();
         let payload = self.payload(otp.id.as_str()).await;
@@ -287,4 +289,10 @@ pub(crate) fn reset(contact: ContactType, identifier: &str) -> request_password_
 pub(crate) fn assert_refused<T>(result: Result<T, Error>, kind: ErrorKind, message: &str) {
     let Err(error) = result else { panic!("expected {message}") };
     assert_eq!((error.kind, error.message.as_ref()), (kind, message), "{error:?}");
+}
+
+/// What a gate looks up for a token: the customer, if it names one that it counts for.
+pub(crate) async fn looked_up(app: &App, claims: Option<&AuthClaims>) -> Option<Box<Session>> {
+    let mut tx = app.db.read().await.unwrap();
+    session::live_customer(&mut tx, claims?, false).await.ok().map(Box::new)
 }

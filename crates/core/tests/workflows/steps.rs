@@ -13,7 +13,9 @@ use cr_testkit::StepFaults;
 use cr_types::ids::CustomerId;
 use secrecy::SecretString;
 
-use crate::shop::{PASSWORD, Shop, assert_refused, credentials, customer, guess, open, open_with, registration, reset};
+use crate::shop::{
+    PASSWORD, Shop, assert_refused, credentials, customer, guess, looked_up, open, open_with, registration, reset,
+};
 
 /// Fails each step in turn and compares all rows with those before; then runs through, and once more with the same input.
 /// Both results come back. `steps` are those that the good run reaches, so that a new one is noticed here.
@@ -86,22 +88,40 @@ cr_testkit::both! {
     }
 
     async fn a_code_asked_for_again_within_the_throttle_is_the_same(database: TestDatabase) {
-        let shop = open_with(database, |options| options.email_verification.as_mut().unwrap().resend_throttle_seconds = 60).await;
-        let (claims, id) = shop.account("ann@shop.test", None).await;
-        let input = || send_otp::Input {
-            contact: ContactType::Email,
-            named: send_otp::Named::Customer(id.clone()),
-            claims: Some(claims.clone()),
-            session: None,
-            address: None,
-        };
-        let steps = ["retrieve-customer", "generate-otp", "send-notification", "commit"];
-        let (first, second) = unwinds(&shop, &steps, |app| async move { send_otp::run(&app, input()).await }).await;
-        assert_eq!(first.token, second.unwrap().token);
-        assert_eq!((shop.count("otp_verification").await, shop.count("cr_outbox").await), (1, 1));
-        shop.clock.advance_seconds(60);
-        let third = send_otp::run(&shop.app, input()).await.unwrap();
-        assert_ne!(first.token, third.token);
+        let shop = open_with(database, |options| {
+            options.email_verification.as_mut().unwrap().resend_throttle_seconds = 60;
+            options.phone_verification.as_mut().unwrap().resend_throttle_seconds = 60;
+        })
+        .await;
+        let (registered, id) = shop.account("ann@shop.test", None).await;
+        let (login, member) = shop.member("bob@shop.test", Some("+15551234567")).await;
+        let session = looked_up(&shop.app, Some(&login)).await;
+        assert!(session.is_some());
+        let by_phone = send_otp::Named::Contact(ContactType::Phone, "+15551234567".to_owned());
+        for (contact, named, claims, session) in [
+            (ContactType::Email, send_otp::Named::Customer(id), registered, None),
+            (ContactType::Phone, send_otp::Named::Customer(member.as_str().to_owned()), login.clone(), session.clone()),
+            (ContactType::Phone, by_phone, login, session),
+        ] {
+            let input = || send_otp::Input {
+                contact,
+                named: named.clone(),
+                claims: Some(claims.clone()),
+                session: session.clone(),
+                address: None,
+            };
+            let before = (shop.count("otp_verification").await, shop.count("cr_outbox").await);
+            let steps = ["retrieve-customer", "generate-otp", "send-notification", "commit"];
+            let (first, second) = unwinds(&shop, &steps, |app| async move { send_otp::run(&app, input()).await }).await;
+            assert_eq!(first.token, second.unwrap().token);
+            let replaced = i64::from(matches!(named, send_otp::Named::Contact(..)));
+            let after = (shop.count("otp_verification").await, shop.count("cr_outbox").await);
+            assert_eq!(after, (before.0 + 1 - replaced, before.1 + 1));
+            shop.clock.advance_seconds(60);
+            let third = send_otp::run(&shop.app, input()).await.unwrap();
+            assert_ne!(first.token, third.token);
+            shop.clock.advance_seconds(60);
+        }
     }
 
     /// A known and an unknown e-mail must do the same, or an answer's time tells them apart.

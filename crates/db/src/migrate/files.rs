@@ -173,9 +173,13 @@ mod tests {
                     insert into cr_limit values ('b', 2, '2026-01-01', null, '2026-01-02'), \
                     ('a', 1, '2026-01-03', '2026-01-04', '2026-01-05')";
         sqlx::raw_sql(rows).execute(&mut connection).await.unwrap();
+        sqlx::raw_sql("create view an_operators as select * from cr_proof").execute(&mut connection).await.unwrap();
         run_to(&mut connection, &migrator, 16).await.unwrap();
         let kept = "select customer_id || channel || value || proven_at from cr_proof \
                     union all select key || count || resets_at || coalesce(blocked_until, '-') || updated_at from cr_limit";
+        let view = "select count(*) from an_operators";
+        let viewed: i64 = sqlx::query_scalar(view).fetch_one(&mut connection).await.unwrap();
+        assert_eq!(viewed, 3);
         let kept: Vec<String> = sqlx::query_scalar(kept).fetch_all(&mut connection).await.unwrap();
         assert_eq!(
             kept,

@@ -23,7 +23,7 @@ pub struct ContactHolders {
 pub struct ContactLogin {
     /// The e-mail or phone, as stored.
     pub entity_id: String,
-    /// Whom it logs in; `None` for an identity that is no customer's.
+    /// Whom it logs in: what the identity has as its customer, be it nobody's id; `None` for one that has none.
     pub customer_id: Option<CustomerId>,
 }
 

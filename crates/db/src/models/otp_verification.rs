@@ -129,7 +129,8 @@ pub async fn replace(tx: &mut Tx, otp: &OtpVerification, now: Timestamp) -> Resu
     Ok(())
 }
 
-/// The same, and writes the message that carries the code, but for a second one under its key: one way to the database.
+/// The same, and writes the message that carries the code: one way to the database. False: there is a message under its key already, and
+/// the code alone was stored.
 ///
 /// # Errors
 /// When the statement fails.
@@ -137,13 +138,14 @@ pub async fn replace_with_message(
     tx: &mut Tx,
     otp: &OtpVerification,
     message: &NewOutboxMessage<'_>,
-) -> Result<(), DbError> {
+) -> Result<bool, DbError> {
     let now = message.now;
-    let sql = match tx.handle() {
-        Handle::Sqlite(_) => REPLACE_WITH_MESSAGE_SQLITE,
-        Handle::Postgres(_) => REPLACE_WITH_MESSAGE_POSTGRES,
+    // SQLite tells of both statements, PostgreSQL of the last.
+    let (sql, all) = match tx.handle() {
+        Handle::Sqlite(_) => (REPLACE_WITH_MESSAGE_SQLITE, 2),
+        Handle::Postgres(_) => (REPLACE_WITH_MESSAGE_POSTGRES, 1),
     };
-    on!(tx, connection => bind_code!(sqlx::query(sql), otp, now)
+    let written = on!(tx, connection => bind_code!(sqlx::query(sql), otp, now)
         .bind(message.id)
         .bind(message.channel)
         .bind(message.payload)
@@ -153,9 +155,9 @@ pub async fn replace_with_message(
         .bind(message.idempotency_key)
         .bind(message.expires_at.map(Stamp))
         .execute(connection)
-        .await
-        .map(|_| ()))?;
-    Ok(())
+        .await?
+        .rows_affected());
+    Ok(written == all)
 }
 
 const FIND: &str = concat!("select ", columns!(), " from otp_verification where id = $1");

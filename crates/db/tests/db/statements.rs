@@ -10,6 +10,7 @@ mod codes;
 mod counters;
 mod credentials;
 mod deletion;
+mod holders;
 mod identities;
 mod outbox;
 mod referrals;

@@ -55,3 +55,52 @@ pub fn choose(identifier: &Identifier, found: ContactHolders) -> Result<Customer
         (None, _) => Err("the contact is neither proven nor logged in with"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cr_types::ids::CustomerId;
+    use cr_types::timestamp::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn an_account_is_held_by_what_its_row_has() {
+        let now = Timestamp::from_millis(0).unwrap();
+        let customer = |email: Option<&str>, phone: Option<&str>| Customer {
+            id: CustomerId::from_stored("cus_1"),
+            company_name: None,
+            first_name: None,
+            last_name: None,
+            email: email.map(ToOwned::to_owned),
+            phone: phone.map(ToOwned::to_owned),
+            has_account: true,
+            metadata: None,
+            email_flag: false,
+            phone_flag: false,
+            created_at: now,
+            updated_at: now,
+            deleted_at: None,
+            email_proof: None,
+            phone_proof: None,
+        };
+        let (email, phone) = (ContactType::Email, ContactType::Phone);
+        for (contact, typed, stored, expected) in [
+            (email, "Ann@Shop.test", "aNN@shop.test", true),
+            (email, " ann@shop.test ", "ann@shop.test", true),
+            (email, "ann@shop.test", "bob@shop.test", false),
+            (email, "not an e-mail", "Not an e-mail", true),
+            (phone, "+1 (415) 555-2671", "+14155552671", true),
+            (phone, "(415) 555-2671", "(415) 555-2671", true),
+            (phone, "(415) 555-2671", "415-555-2671", false),
+            (phone, "+14155552671", "+14155552672", false),
+        ] {
+            let holder = match contact {
+                ContactType::Email => customer(Some(stored), None),
+                ContactType::Phone => customer(None, Some(stored)),
+            };
+            let identifier = Identifier::read(contact, typed, Some("US"));
+            assert_eq!(is_held_by(&holder, &identifier), expected, "{typed} {stored}");
+            assert!(!is_held_by(&customer(None, None), &identifier), "{typed}");
+        }
+    }
+}

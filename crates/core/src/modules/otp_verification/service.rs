@@ -118,7 +118,9 @@ pub struct GeneratedOtp {
     pub expires_at: Timestamp,
 }
 
-/// A code whose row is not written yet. `Debug` is left out as there.
+/// A code whose row is not written yet: by the step `send-notification` with its message, or by [`PreparedOtp::store`]. `Debug` is left
+/// out as there.
+#[must_use = "a code without its row opens nothing"]
 pub struct PreparedOtp {
     /// The code.
     pub otp: GeneratedOtp,
@@ -163,8 +165,11 @@ impl PreparedOtp {
         Ok(Self::new(cx, new))
     }
 
-    /// Stores it in the place of the live one of the same subject and purpose.
-    async fn store(self, cx: &mut Ctx) -> Result<GeneratedOtp, Error> {
+    /// Stores it in the place of the live one of the same subject and purpose, without a message.
+    ///
+    /// # Errors
+    /// When the statement fails.
+    pub async fn store(self, cx: &mut Ctx) -> Result<GeneratedOtp, Error> {
         otp_verification::replace(&mut cx.tx, &self.row, cx.now).await?;
         Ok(self.otp)
     }

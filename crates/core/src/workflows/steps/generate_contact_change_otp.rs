@@ -8,7 +8,7 @@ use crate::modules::otp_verification::service::{NewOtp, PreparedOtp};
 /// Makes the code.
 ///
 /// # Errors
-/// As [`PreparedOtp::for_contact_change`].
+/// As [`PreparedOtp::for_contact_change`]; and when a test injected a failure at this step.
 pub fn run(cx: &Ctx, new: &NewOtp<'_>) -> Result<PreparedOtp, Error> {
     cx.step("generate-contact-change-otp")?;
     PreparedOtp::for_contact_change(cx, new)

@@ -167,11 +167,13 @@ impl Deed {
     async fn prove(self, app: &App) -> Result<Value, Error> {
         match self {
             Self::SendOtp { token, id, contact } => {
+                let claims = claims(app, &token)?;
+                let session = shop::looked_up(app, Some(&claims)).await;
                 let input = send_otp::Input {
                     contact: contact_type(&contact),
                     named: send_otp::Named::Customer(id),
-                    claims: Some(claims(app, &token)?),
-                    session: None,
+                    claims: Some(claims),
+                    session,
                     address: None,
                 };
                 Ok(json!({"otp": send_otp::run(app, input).await?.token}))

@@ -67,7 +67,7 @@ fn statement(name: String, text: &str) -> Option<Statement> {
     if !["select", "insert", "update", "delete", "with"].contains(&verb) || !sql.contains(' ') {
         return None;
     }
-    let parameters = (1..20).rev().find(|number| sql.contains(&format!("${number}"))).unwrap_or(0);
+    let parameters = (1..30).rev().find(|number| sql.contains(&format!("${number}"))).unwrap_or(0);
     Some(Statement { name, sql, parameters })
 }
 

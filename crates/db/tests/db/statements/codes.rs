@@ -96,7 +96,8 @@ cr_testkit::both! {
             [("otp_1", ("msg_1", "1"), now()), ("otp_2", ("msg_2", "2"), after(1)), ("otp_3", ("msg_3", "2"), after(2))]
         {
             let message = message(message_id, key, moment);
-            otp_verification::replace_with_message(&mut tx, &code(id, "s"), &message).await.unwrap();
+            let written = otp_verification::replace_with_message(&mut tx, &code(id, "s"), &message).await.unwrap();
+            assert_eq!(written, message_id != "msg_3");
         }
         tx.commit().await.unwrap();
         assert_eq!(test.rows("select id, created_at from otp_verification").await, [json!({"id": "otp_3", "created_at": after(2)})]);
