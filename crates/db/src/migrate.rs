@@ -66,6 +66,13 @@ pub async fn run(database: &Database, now: Timestamp) -> Result<Report, DbError>
         }
     }
     report.adopted.proofs_written = patiently!(remember(database, now))?;
+    // What may be missing comes when all else is there.
+    if let Some(mut connection) = session::open(database).await? {
+        let built = lookups::build_for_cascades(&mut connection).await;
+        let closed = session::close(connection).await;
+        report.indexes_built += built?;
+        closed?;
+    }
     let after = status::list_applied(&mut database.read().await?).await?;
     report.applied = files::FILES
         .iter()

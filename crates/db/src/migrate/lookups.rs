@@ -1,18 +1,18 @@
-//! The four look-up indexes on Medusa's tables, on PostgreSQL: built `concurrently`, so that a live shop goes on writing.
+//! The look-up indexes on Medusa's tables, on PostgreSQL: built `concurrently`, so that a live shop goes on writing.
 //!
 //! They are looked at at every run, since a build that was cut short leaves an index that costs writes and serves no
 //! read, and since somebody may have dropped one.
 
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::session::patiently;
 use crate::error::DbError;
 
 /// An index, by name, with its two statements.
-struct Lookup {
-    name: &'static str,
-    create: &'static str,
-    drop: &'static str,
+struct Lookup<T> {
+    name: T,
+    create: T,
+    drop: T,
 }
 
 macro_rules! lookup {
@@ -26,12 +26,33 @@ macro_rules! lookup {
 }
 
 /// The same as in `0006_lookups.sql`.
-const LOOKUPS: [Lookup; 4] = [
+const LOOKUPS: [Lookup<&str>; 4] = [
     lookup!("cr_provider_identity_folded_entity_id", "provider_identity (lower(entity_id), provider)"),
     lookup!("cr_customer_folded_email", "customer (lower(email))"),
     lookup!("cr_customer_phone", "customer (phone)"),
     lookup!("cr_auth_identity_customer_id", "auth_identity ((app_metadata ->> 'customer_id'))"),
 ];
+
+/// Name and statement of an index for each foreign key by which an identity or a credential that is deleted takes rows along, and that no
+/// index serves: each deletion would go through the whole table. Medusa 2.11.2 has none such; those of 2.16 and newer have indexes that
+/// leave out what was soft-deleted. A table that `migrate`'s role does not own, or that is partitioned, can have none from here.
+const LIST_CASCADES: &str = "\
+select left('cr_' || child.relname || '_' || a.attname, 63) as name,
+  format('create index concurrently %I on %I (%I)', left('cr_' || child.relname || '_' || a.attname, 63), child.relname, a.attname)
+    as create
+from pg_constraint k
+join pg_class child on child.oid = k.conrelid
+join pg_class parent on parent.oid = k.confrelid
+join pg_namespace n on n.oid = parent.relnamespace and n.oid = child.relnamespace and n.nspname = current_schema()
+join pg_attribute a on a.attrelid = child.oid and a.attnum = k.conkey[1]
+where k.contype = 'f' and k.confdeltype = 'c' and cardinality(k.conkey) = 1
+  and parent.relname in ('auth_identity', 'provider_identity')
+  and child.relkind = 'r' and pg_has_role(child.relowner, 'usage')
+  and not exists (
+    select 1 from pg_index i
+    where i.indrelid = child.oid and i.indisvalid and i.indpred is null and i.indkey[0] = a.attnum
+  )
+order by 1";
 
 const FIND: &str = "\
 select pg_index.indisvalid
@@ -52,7 +73,22 @@ pub(super) async fn build(connection: &mut PgConnection) -> Result<u64, DbError>
     Ok(built)
 }
 
-/// The names of those that are missing or unfinished.
+/// Builds those that [`LIST_CASCADES`] tells of; returns how many. No request needs them, so that a table which came with an update of
+/// Medusa may wait for the next run.
+///
+/// # Errors
+/// As [`build`].
+pub(super) async fn build_for_cascades(connection: &mut PgConnection) -> Result<u64, DbError> {
+    let wanted: Vec<(String, String)> = sqlx::query_as(LIST_CASCADES).fetch_all(&mut *connection).await?;
+    let mut built = 0;
+    for (name, create) in wanted {
+        let drop = format!("drop index concurrently if exists \"{}\"", name.replace('"', "\"\""));
+        built += patiently!(build_one(connection, &Lookup { name: &name, create: &create, drop: &drop }))?;
+    }
+    Ok(built)
+}
+
+/// The names of those that requests need and that are missing or unfinished.
 ///
 /// # Errors
 /// When the catalogue cannot be read.
@@ -67,15 +103,15 @@ pub(super) async fn list_missing(connection: &mut PgConnection) -> Result<Vec<&'
 }
 
 /// 1 when the index was built, 0 when it was there.
-async fn build_one(connection: &mut PgConnection, lookup: &Lookup) -> Result<u64, DbError> {
-    match find_valid(connection, lookup.name).await? {
+async fn build_one(connection: &mut PgConnection, lookup: &Lookup<impl AsRef<str>>) -> Result<u64, DbError> {
+    match find_valid(connection, lookup.name.as_ref()).await? {
         Some(true) => return Ok(0),
         Some(false) => {
-            sqlx::raw_sql(lookup.drop).execute(&mut *connection).await?;
+            sqlx::raw_sql(AssertSqlSafe(lookup.drop.as_ref().to_owned())).execute(&mut *connection).await?;
         }
         None => {}
     }
-    sqlx::raw_sql(lookup.create).execute(&mut *connection).await?;
+    sqlx::raw_sql(AssertSqlSafe(lookup.create.as_ref().to_owned())).execute(&mut *connection).await?;
     Ok(1)
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use cr_db::migrate;
-use cr_testkit::{Stage, TestDatabase, medusa_database, plugin_database};
+use cr_testkit::{Stage, TestDatabase, medusa_database, newer_medusa, plugin_database};
 
 use super::{start, texts};
 
@@ -117,5 +117,43 @@ fn a_dropped_index_comes_back() {
         let database = test.connect_as_is().await;
         assert_eq!(migrate::status(&database).await.unwrap().indexes, ["cr_customer_phone"]);
         assert_eq!(migrate::run(&database, start()).await.unwrap().indexes_built, 1);
+    });
+}
+
+/// A table that came with an update of Medusa, and whose rows an erased identity takes along, gets an index for that at the next run;
+/// nothing is missing until then, since no request needs it. What cannot have one is left alone.
+#[test]
+fn tables_of_a_newer_medusa_get_indexes_for_their_cascades() {
+    cr_testkit::run(async {
+        let test = TestDatabase::postgres().await;
+        test.sql(&newer_medusa::auth_verification(&test)).await;
+        let long = "auth_token_whose_name_is_so_long_that_an_index_for_it_is_cut_off";
+        let references = "references auth_identity (id) on delete cascade";
+        test.sql(&format!(
+            "create table \"{long}\" (id text, auth_identity_id text {references}); \
+             create index concerning_it on \"{long}\" (auth_identity_id) where id is not null; \
+             create table served (auth_identity_id text {references}, id text, primary key (auth_identity_id, id)); \
+             create table parted (auth_identity_id text {references}) partition by hash (auth_identity_id); \
+             create table \"Odd \"\"name\" (\"auth identity\" text {references}); \
+             create table restricting (id text references auth_identity (id)); \
+             create view seen as select * from served"
+        ))
+        .await;
+        let database = test.connect_as_is().await;
+        assert!(migrate::status(&database).await.unwrap().is_current());
+        for expected in [3, 0] {
+            assert_eq!(migrate::run(&database, start()).await.unwrap().indexes_built, expected);
+        }
+        let names = "select tablename || '.' || indexname from pg_indexes \
+                     where indexname like 'cr\\_%' and tablename in ('auth_verification', 'Odd \"name', 'served', 'parted', 'restricting') \
+                     or indexname like 'cr\\_auth\\_token%' order by 1";
+        assert_eq!(
+            texts(&test, names).await,
+            [
+                "Odd \"name.cr_Odd \"name_auth identity",
+                "auth_token_whose_name_is_so_long_that_an_index_for_it_is_cut_of.cr_auth_token_whose_name_is_so_long_that_an_index_for_it_is_cut",
+                "auth_verification.cr_auth_verification_auth_identity_id",
+            ]
+        );
     });
 }
