@@ -133,11 +133,14 @@ async fn indexes(connection: &mut TestConnection, shares: &[rows::Rows]) -> Vec<
     rows.iter().filter(is_filled).map(|row| (text(row, "name"), text(row, "definition"))).collect()
 }
 
-/// For this connection alone: no wait for the disk, no foreign keys, and room to sort indexes in.
+/// For this connection alone: no wait for the disk, no foreign keys, and room to sort indexes in. Until [`settle`]: room in the pages.
 async fn hurry(connection: &mut TestConnection) {
     let statement = match connection {
         TestConnection::Postgres(_) => {
-            "set synchronous_commit = off; set session_replication_role = replica; set maintenance_work_mem = '1GB'"
+            // Customers are changed as long as they live, and each page that one was changed on has room for the next version; a page that
+            // was filled to its brim in one go has none.
+            "set synchronous_commit = off; set session_replication_role = replica; set maintenance_work_mem = '1GB'; \
+             alter table customer set (fillfactor = 90)"
         }
         TestConnection::Sqlite(_) => {
             "pragma synchronous = off; pragma foreign_keys = off; pragma cache_size = -1000000; pragma temp_store = memory"
@@ -149,7 +152,7 @@ async fn hurry(connection: &mut TestConnection) {
 /// What a shop's database has done long since: statistics are there, nothing waits to be vacuumed, and all is on the disk.
 async fn settle(connection: &mut TestConnection) {
     let statements: &[&str] = match connection {
-        TestConnection::Postgres(_) => &["vacuum analyze", "checkpoint"],
+        TestConnection::Postgres(_) => &["alter table customer reset (fillfactor)", "vacuum analyze", "checkpoint"],
         TestConnection::Sqlite(_) => &["pragma synchronous = full", "analyze", "pragma wal_checkpoint(truncate)"],
     };
     for statement in statements {
