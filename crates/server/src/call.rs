@@ -61,6 +61,8 @@ pub struct AuthContext {
     pub from_session: bool,
     /// The customer with what the gate looked up besides: loaded once a request.
     pub session: Option<Box<Session>>,
+    /// Whether the token names a customer whom the gate has left to the workflow ([`LookUp::InWorkflow`](crate::routes::LookUp)).
+    pub is_left: bool,
 }
 
 impl Call {

@@ -164,7 +164,11 @@ async fn answer(
     match call.route {
         Some(route) => {
             let auth = authenticate::authorize(&call, route.namespace, route.gate).await?;
-            caught(route.handler, Call { auth, ..call }).await
+            let left = auth.as_ref().filter(|auth| auth.is_left).map(|auth| auth.claims.clone());
+            match (caught(route.handler, Call { auth, ..call }).await, left) {
+                (Err(error), Some(claims)) => Err(authenticate::refusal_of_left(state, &claims, error).await),
+                (answered, _) => answered,
+            }
         }
         None => unknown(&call).await,
     }

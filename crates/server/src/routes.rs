@@ -81,6 +81,18 @@ pub enum Limiter {
     ReferralGuesses,
 }
 
+/// Who looks up the customer that a token names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LookUp {
+    /// The gate.
+    AtGate,
+    /// The gate, with the addresses, for an answer that has them.
+    WithAddresses,
+    /// For a bearer token the workflow, in the transaction that it needs anyway; for a session the gate, and where a publishable key is to
+    /// be looked up, too. For [`Gate::OptionalCustomer`], closed during a deletion.
+    InWorkflow,
+}
+
 /// One row.
 pub struct Route {
     /// The method; `GET` answers `HEAD` too.
@@ -97,8 +109,8 @@ pub struct Route {
     pub may_reveal: bool,
     /// Whether a customer with a pending deletion may still call it.
     pub during_deletion: bool,
-    /// Whether the customer is looked up with the addresses, for an answer that has them.
-    pub shows_addresses: bool,
+    /// Who looks up the customer that a token names.
+    pub look_up: LookUp,
     /// Who answers.
     pub handler: Handler,
 }
@@ -106,9 +118,17 @@ pub struct Route {
 impl Route {
     /// A row with no limit, closed during a deletion, that reveals nothing: what is more is asked for below.
     const fn new(method: Method, path: &'static str, namespace: Namespace, gate: Gate, handler: Handler) -> Self {
-        let limiters = &[];
-        let (may_reveal, during_deletion, shows_addresses) = (false, false, false);
-        Self { method, path, namespace, gate, limiters, may_reveal, during_deletion, shows_addresses, handler }
+        Self {
+            method,
+            path,
+            namespace,
+            gate,
+            limiters: &[],
+            may_reveal: false,
+            during_deletion: false,
+            look_up: LookUp::AtGate,
+            handler,
+        }
     }
 
     /// A row below `/auth`.
@@ -148,7 +168,14 @@ impl Route {
     /// The same row, whose answer shows the customer as the gate found it, with the addresses.
     #[must_use]
     pub const fn shows_addresses(mut self) -> Self {
-        self.shows_addresses = true;
+        self.look_up = LookUp::WithAddresses;
+        self
+    }
+
+    /// The same row, whose workflow refuses a customer who is about to be deleted, and ignores a bearer token that counts no more.
+    #[must_use]
+    pub const fn looks_up_bearer(mut self) -> Self {
+        self.look_up = LookUp::InWorkflow;
         self
     }
 
@@ -245,11 +272,13 @@ pub static TABLE: &[Route] = &[
     Route::store(Method::POST, "/store/customers/otp/send", Gate::OptionalCustomer, |call| {
         Box::pin(store::customers::otp::send::post(call))
     })
-    .limits(SENDS),
+    .limits(SENDS)
+    .looks_up_bearer(),
     Route::store(Method::POST, "/store/customers/otp/verify", Gate::OptionalCustomer, |call| {
         Box::pin(store::customers::otp::verify::post(call))
     })
-    .limits(&[Limiter::MaxAttempts, Limiter::WrongCodes]),
+    .limits(&[Limiter::MaxAttempts, Limiter::WrongCodes])
+    .looks_up_bearer(),
     Route::store(Method::POST, "/store/customers/me/contact", Gate::Customer, |call| {
         Box::pin(store::customers::me::contact::post(call))
     })

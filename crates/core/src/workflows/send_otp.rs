@@ -12,7 +12,7 @@ use cr_types::ids::CustomerId;
 
 use crate::app::App;
 use crate::ctx::Ctx;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::modules::auth::credential::Identifier;
 use crate::modules::auth::session;
 use crate::modules::auth::token::{AuthClaims, OtpKind};
@@ -42,9 +42,9 @@ pub struct Input {
     pub contact: ContactType,
     /// Whose.
     pub named: Named,
-    /// The request's token, whosever it is.
+    /// The request's token, whosever it is, and whether or not it counts still: one that does not is ignored.
     pub claims: Option<AuthClaims>,
-    /// The customer that the token was found to count for, where it names one: not looked up again, so that the answer is to what was so
+    /// The customer that the token was found to count for, where it was looked up already: not again, so that the answer is to what was so
     /// then. Whoever changed or lost the contact since gets a code that proves nothing.
     pub session: Option<Box<Session>>,
     /// The client's address, as limits know it.
@@ -54,23 +54,28 @@ pub struct Input {
 /// Sends a code, or a decoy.
 ///
 /// # Errors
-/// 400 when the channel is not configured; 429 over a limit; with the identity's own bearer token also 404 and 400 that tell
-/// what is missing.
+/// 400 when the channel is not configured; 403 for a token whose customer is about to be deleted; 429 over a limit; with the identity's
+/// own bearer token also 404 and 400 that tell what is missing.
 pub async fn run(app: &App, input: Input) -> Result<SentOtp, Error> {
     let section = resolve_channel_config::run(&app.shared.options, OtpPurpose::of_contact(input.contact))?.clone();
     let mut cx = app.begin().await?;
     cx.step("retrieve-customer")?;
     let asked = resolve(&mut cx, &input).await?;
-    if let Some(live) = asked.recent(&mut cx, &section).await? {
-        // What it rests on must be there before it is told.
-        cx.tx.commit().await?;
-        return Ok(live);
-    }
+    let own = asked.own_contact(&cx);
     let Asked { contact, asker, target } = asked;
     let send = OtpSend::verification(contact, &section, asker, target, input.address.as_deref());
-    let output = sending::send(&mut cx, send).await?;
-    cx.commit().await?;
-    Ok(output)
+    match (sending::send(&mut cx, send).await, own) {
+        (Ok(output), _) => {
+            cx.commit().await?;
+            Ok(output)
+        }
+        // Rare, and so kept out of the future of each request.
+        (Err(error), Some(own)) if error.kind == ErrorKind::TooManyRequests => {
+            cx.tx.roll_back().await?;
+            Box::pin(own.recent(app, contact, &section)).await?.ok_or(error)
+        }
+        (Err(error), _) => Err(error),
+    }
 }
 
 /// A request, looked up: who asked, and what of it can be sent.
@@ -87,14 +92,35 @@ impl Asked {
         Self { contact, asker: Asker::Bearer(customer.id.clone()), target: Ok(Target { customer, value }) }
     }
 
-    /// The live code of a customer who asks again within the throttle: its token once more, and nothing is sent.
-    async fn recent(&self, cx: &mut Ctx, section: &OtpSection) -> Result<Option<SentOtp>, Error> {
-        if !matches!(self.asker, Asker::Bearer(_)) {
-            return Ok(None);
+    /// For the customer's own identity: what it asks about.
+    fn own_contact(&self, cx: &Ctx) -> Option<OwnContact> {
+        match (&self.asker, &self.target) {
+            (asker @ Asker::Bearer(_), Ok(target)) => {
+                Some(OwnContact { subject: asker.subject(&cx.shared.keys), value: target.value.clone() })
+            }
+            _ => None,
         }
-        let subject = self.asker.subject(&cx.shared.keys);
-        let purpose = OtpPurpose::of_contact(self.contact).as_str();
-        let by_subject = guess::subject_of(purpose, &subject);
+    }
+}
+
+/// A contact of the customer who asks.
+struct OwnContact {
+    /// [`Asker::subject`].
+    subject: String,
+    /// As the customer has it now.
+    value: String,
+}
+
+impl OwnContact {
+    /// The live code of a customer who asks again within the throttle: its token once more, and nothing is sent. `None` when it is another
+    /// limit that refused a new one.
+    ///
+    /// # Errors
+    /// 429 when no guess is left at its codes; or when a statement fails.
+    async fn recent(&self, app: &App, contact: ContactType, section: &OtpSection) -> Result<Option<SentOtp>, Error> {
+        let mut cx = app.begin().await?;
+        let purpose = OtpPurpose::of_contact(contact).as_str();
+        let by_subject = guess::subject_of(purpose, &self.subject);
         let (shared, throttle) = (Arc::clone(&cx.shared), throttle(section));
         let counters = [
             Counter::new("resend", &by_subject, &throttle),
@@ -103,34 +129,37 @@ impl Asked {
         let waiting = rate_limit::peek(&mut cx.tx, &counters, cx.now).await?;
         let [Some(_), wrong_codes] = waiting[..] else { return Ok(None) };
         refuse(wrong_codes)?;
-        let live = otp_verification::find_live(&mut cx.tx, &subject, purpose).await?;
-        let live = live.filter(|otp| self.is_of_present_contact(cx, otp));
-        Ok(live.filter(|otp| otp.expires_at > cx.now && otp.kind.as_deref() == Some(OtpKind::Verify.as_str())).map(
-            |otp| SentOtp {
-                token: service::sign(&cx.shared.keys, &otp.id, OtpKind::Verify, otp.expires_at),
-                expires_at: otp.expires_at,
-            },
-        ))
-    }
-}
-
-impl Asked {
-    /// Whether a live code went to the contact that the customer has now.
-    fn is_of_present_contact(&self, cx: &Ctx, otp: &OtpVerification) -> bool {
-        let sent_to = otp.destination_hmac.as_deref().unwrap_or_default();
-        let keys = &cx.shared.keys;
-        self.target.as_ref().is_ok_and(|target| keys.contact_matches(self.contact.as_str(), &target.value, sent_to))
+        let live = otp_verification::find_live(&mut cx.tx, &self.subject, purpose).await?;
+        // What it rests on must be there before it is told.
+        cx.tx.commit().await?;
+        let is_good = |otp: &OtpVerification| {
+            let sent_to = otp.destination_hmac.as_deref().unwrap_or_default();
+            otp.expires_at > cx.now
+                && otp.kind.as_deref() == Some(OtpKind::Verify.as_str())
+                && shared.keys.contact_matches(contact.as_str(), &self.value, sent_to)
+        };
+        Ok(live.filter(is_good).map(|otp| SentOtp {
+            token: service::sign(&shared.keys, &otp.id, OtpKind::Verify, otp.expires_at),
+            expires_at: otp.expires_at,
+        }))
     }
 }
 
 /// Finds who is meant and whether a code may go there.
 async fn resolve(cx: &mut Ctx, input: &Input) -> Result<Asked, Error> {
-    let known = input.session.as_deref().zip(input.claims.as_ref());
-    let known = known.filter(|(session, claims)| session::own_identity(session, claims).is_some());
+    let looked_up;
+    let (session, claims) = match (input.session.as_deref(), input.claims.as_ref()) {
+        (None, Some(claims)) if !claims.actor_id.is_empty() => {
+            looked_up = session::acting_customer(&mut cx.tx, claims).await?;
+            (looked_up.as_ref(), looked_up.as_ref().map(|_| claims))
+        }
+        given => given,
+    };
+    let known = session.zip(claims).filter(|(session, claims)| session::own_identity(session, claims).is_some());
     let known = known.map(|(session, _)| &session.customer);
     let own = match known {
         Some(customer) => Some(customer.id.clone()),
-        None => own_customer(cx, input.claims.as_ref()).await?,
+        None => own_customer(cx, claims).await?,
     };
     match &input.named {
         Named::Customer(id) => {
@@ -161,7 +190,7 @@ async fn own_customer(cx: &mut Ctx, claims: Option<&AuthClaims>) -> Result<Optio
     let Some(claims) = claims.filter(|claims| claims.actor_type == session::CUSTOMER) else { return Ok(None) };
     match session::live_identity(&mut cx.tx, claims).await {
         Ok(identity) => Ok(identity.customer_id()),
-        Err(error) if error.kind == crate::error::ErrorKind::Unauthenticated => Ok(None),
+        Err(error) if error.kind == ErrorKind::Unauthenticated => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -27,7 +27,7 @@ pub struct Input {
     pub token: String,
     /// From the message.
     pub code: String,
-    /// The request's token, whosever it is.
+    /// The request's token, whosever it is, and whether or not it counts still: one that does not is ignored.
     pub claims: Option<AuthClaims>,
 }
 
@@ -44,7 +44,8 @@ pub struct Output {
 /// Verifies.
 ///
 /// # Errors
-/// As [`guess::take`]; 400 when an anonymous code may not prove this contact; 422 when another account has proven it.
+/// As [`guess::take`]; 403 for a token whose customer is about to be deleted; 400 when an anonymous code may not prove this contact; 422
+/// when another account has proven it.
 pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
     let guessed = guess::take(app, &input.token, &input.code, OtpKind::Verify).await?;
     let contact = OtpPurpose::contact_of(&guessed.otp.purpose).ok_or_else(guess::no_longer_valid)?;
@@ -53,11 +54,15 @@ pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
     let mut cx = app.begin().await?;
     cx.step("verify-otp")?;
     let session = lock_target(&mut cx, &otp, contact, &value, input.claims.as_ref()).await?;
+    let claims = match input.claims {
+        Some(claims) if session::is_acting(&mut cx.tx, &claims, &session).await? => Some(claims),
+        _ => None,
+    };
     let canonical = proof::canonical(&cx, contact, &value);
     let identifier = cx.shared.keys.contact_hmac(contact.as_str(), &canonical);
     let failures = login_failures::counters(&cx, &identifier);
     let has_failures = guess::consume(&mut cx, &otp, &failures).await?;
-    let own = input.claims.as_ref().and_then(|claims| session::own_identity(&session, claims));
+    let own = claims.as_ref().and_then(|claims| session::own_identity(&session, claims));
     let is_own = own.is_some();
     let Session { mut customer, is_deletion_active, addresses, .. } = session;
     if !is_own && otp.origin.as_deref() != Some("bearer") {
@@ -73,7 +78,7 @@ pub async fn run(app: &App, input: Input) -> Result<Output, Error> {
     if has_failures {
         cr_limit::clear(&mut cx.tx, &failures).await?;
     }
-    let login = match input.claims.zip(own).filter(|_| !is_deletion_active) {
+    let login = match claims.zip(own).filter(|_| !is_deletion_active) {
         Some((claims, identity)) => login_token(&mut cx, &customer, contact, &claims, &identity).await?,
         None => None,
     };

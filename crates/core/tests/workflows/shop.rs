@@ -161,8 +161,18 @@ impl Shop {
         id: &str,
         contact: ContactType,
     ) -> (String, String) {
+        self.code_with(claims, None, id, contact).await
+    }
+
+    /// The same, by somebody whom the gate has looked up already.
+    pub(crate) async fn code_with(
+        &self,
+        claims: Option<&AuthClaims>,
+        session: Option<Box<Session>>,
+        id: &str,
+        contact: ContactType,
+    ) -> (String, String) {
         let named = send_otp::Named::Customer(id.to_owned());
-        let session = looked_up(&self.app, claims).await;
         let input = send_otp::Input { contact, named, claims: claims.cloned(), session, address: None };
         let output = send_otp::run(&self.app, input).await.unwrap();
         let otp = token::read_otp(&self.app.shared.keys, &output.token).unwrap();

@@ -6,7 +6,7 @@ use cr_core::workflows::{complete_password_reset, login, verify_otp};
 use secrecy::SecretString;
 use serde_json::json;
 
-use crate::shop::{Shop, assert_refused, credentials, customer, guess, open, open_with};
+use crate::shop::{Shop, assert_refused, credentials, customer, guess, looked_up, open, open_with};
 
 const EMAIL: &str = "ann@shop.test";
 const PHONE: &str = "+15551234567";
@@ -123,10 +123,14 @@ cr_testkit::both! {
         let metadata = json!({"customer_id": mallory}).to_string();
         let identity = &claims.auth_identity_id;
         shop.database.sql(&format!("update auth_identity set app_metadata = '{metadata}' where id = '{identity}'")).await;
-        for (id, origin) in [(&ann, "anonymous"), (&mallory, "bearer")] {
-            shop.code_as(Some(&claims), id.as_str(), ContactType::Phone).await;
-            let of = format!("select origin from otp_verification where customer_id = '{id}' and verified_at is null");
-            assert_eq!(shop.value(&of).await, json!(origin));
+        for is_looked_up in [false, true] {
+            for (id, origin) in [(&ann, "anonymous"), (&mallory, "bearer")] {
+                let session = if is_looked_up { looked_up(&shop.app, Some(&claims)).await } else { None };
+                assert_eq!(session.is_some(), is_looked_up);
+                shop.code_with(Some(&claims), session, id.as_str(), ContactType::Phone).await;
+                let of = format!("select origin from otp_verification where customer_id = '{id}' and verified_at is null");
+                assert_eq!(shop.value(&of).await, json!(origin));
+            }
         }
     }
 }

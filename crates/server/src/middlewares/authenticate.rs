@@ -13,7 +13,7 @@ use serde_json::Map;
 use crate::call::{AuthContext, Call};
 use crate::middlewares::publishable_key::PublishableKey;
 use crate::middlewares::same_site;
-use crate::routes::{Gate, Namespace};
+use crate::routes::{Gate, LookUp, Namespace};
 use crate::session;
 use crate::state::{LiveCustomer, ServerState};
 
@@ -60,6 +60,21 @@ pub async fn authorize(call: &Call, namespace: Namespace, gate: Gate) -> Result<
 /// What the database says when it cannot be asked.
 pub async fn live_customer(state: &ServerState, claims: &AuthClaims) -> Result<LiveCustomer, Error> {
     state.http.access.live_customer(claims, false).await
+}
+
+/// What a request is refused with, whose bearer token the gate left to the workflow, when the workflow says `error`, maybe before it
+/// looked the token up: an account that is about to be deleted is told so first, as by the gate.
+pub async fn refusal_of_left(state: &ServerState, claims: &AuthClaims, error: Error) -> Error {
+    // A fault says nothing of the request, a database that is away is not asked once more, and this refusal itself is the answer.
+    if matches!(error.kind, ErrorKind::Internal | ErrorKind::Unavailable | ErrorKind::Forbidden) {
+        return error;
+    }
+    match live_customer(state, claims).await {
+        Ok(LiveCustomer::DeletionPending(session)) => deletion_pending(session.deletion_scheduled_at),
+        Ok(LiveCustomer::Live(_) | LiveCustomer::Gone) => error,
+        // What was refused is refused, and what a guess has cost it has cost.
+        Err(fault) => error.because(fault),
+    }
 }
 
 /// Whether the administrator of these claims may act now.
@@ -111,6 +126,12 @@ async fn registrant(call: &Call, key: &mut PublishableKey<'_>) -> Result<Option<
     if !has_actor(&auth) {
         return Ok(Some(auth).filter(|auth| !auth.claims.auth_identity_id.is_empty()));
     }
+    // With a key to be looked up the customer costs nothing more.
+    let is_left = !auth.from_session && !key.is_unknown();
+    if is_left && call.route.is_some_and(|route| route.look_up == LookUp::InWorkflow) {
+        refuse_outstanding_factor(&auth.claims)?;
+        return Ok(Some(AuthContext { is_left: true, ..auth }));
+    }
     live_or_bearer(call, key, auth, |_| true).await
 }
 
@@ -140,7 +161,7 @@ async fn admin(call: &Call) -> Result<Option<AuthContext>, Error> {
     }
     let Some(token) = call.header(header::AUTHORIZATION.as_str()).and_then(basic_secret_key) else { return Ok(None) };
     let Some(key_id) = call.state.http.access.secret_key(&token).await? else { return Ok(None) };
-    Ok(Some(AuthContext { claims: api_key_claims(key_id), from_session: false, session: None }))
+    Ok(Some(AuthContext { claims: api_key_claims(key_id), from_session: false, session: None, is_left: false }))
 }
 
 /// Passes a customer on if the account lives.
@@ -153,7 +174,7 @@ async fn check_live(
     auth: AuthContext,
 ) -> Result<Option<AuthContext>, Error> {
     refuse_outstanding_factor(&auth.claims)?;
-    let with_addresses = call.route.is_some_and(|route| route.shows_addresses);
+    let with_addresses = call.route.is_some_and(|route| route.look_up == LookUp::WithAddresses);
     match key.live_customer(&auth.claims, with_addresses).await? {
         LiveCustomer::Live(session) => Ok(Some(AuthContext { session: Some(session), ..auth })),
         LiveCustomer::Gone => Ok(None),
@@ -173,13 +194,13 @@ fn session_or_bearer(call: &Call, actor_type: &str, is_enough: fn(&AuthContext) 
 /// The caller by the session cookie.
 fn from_session(call: &Call) -> Option<AuthContext> {
     let claims = session::read(call.state.keys(), &call.headers, call.state.now())?;
-    Some(AuthContext { claims, from_session: true, session: None })
+    Some(AuthContext { claims, from_session: true, session: None, is_left: false })
 }
 
 /// The caller by the bearer token.
 fn from_bearer(call: &Call) -> Option<AuthContext> {
     let claims = token::read_auth(call.state.keys(), call.bearer()?, call.state.now())?;
-    Some(AuthContext { claims, from_session: false, session: None })
+    Some(AuthContext { claims, from_session: false, session: None, is_left: false })
 }
 
 /// Whether there is somebody behind the identity.

@@ -37,6 +37,11 @@ impl<'a> PublishableKey<'a> {
         Ok(Self { access: http.access.as_ref(), token })
     }
 
+    /// Whether nobody has looked it up yet.
+    pub fn is_unknown(&self) -> bool {
+        self.token.is_some()
+    }
+
     /// Looks the key up, unless it was.
     ///
     /// # Errors

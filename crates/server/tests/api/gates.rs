@@ -7,7 +7,7 @@ mod spellings;
 
 use std::collections::HashMap;
 
-use cr_server::routes::{Gate, TABLE};
+use cr_server::routes::{Gate, LookUp, TABLE};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -146,6 +146,7 @@ impl Target {
     fn body(&self) -> Value {
         match self.path.as_str() {
             "/store/customers/otp/send" => json!({"type": "email_verification", "email": EMAIL}),
+            "/store/customers/otp/verify" => json!({"token": "none", "code": "123456"}),
             _ => json!({}),
         }
     }
@@ -216,6 +217,14 @@ cr_testkit::both! {
         }
         server.stop().await;
     }
+}
+
+/// Elsewhere the gate would have to let in whom the workflow refuses, or the answer to a refusal would not be the gate's.
+#[test]
+fn only_what_everybody_may_call_leaves_the_look_up_to_its_workflow() {
+    let left: Vec<_> = TABLE.iter().filter(|route| route.look_up == LookUp::InWorkflow).collect();
+    assert_eq!(left.len(), 2);
+    assert!(left.iter().all(|route| route.gate == Gate::OptionalCustomer && !route.during_deletion));
 }
 
 /// What [`Verdicts`] says of these gates holds for the one row that each has; a second row needs a column of its own.

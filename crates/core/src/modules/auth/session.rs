@@ -13,7 +13,7 @@ use cr_types::timestamp::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::ctx::Ctx;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::keys::Keys;
 use crate::modules::auth::token::{self, AuthClaims};
 use crate::modules::rate_limit::channel_budget::Recipient;
@@ -31,9 +31,9 @@ pub const USER: &str = "user";
 /// The guard's 401 when it does not; or when the statement fails.
 pub async fn live_customer(tx: &mut Tx, claims: &AuthClaims, with_addresses: bool) -> Result<Session, Error> {
     let (id, identity) = named(claims).ok_or_else(Error::unauthenticated)?;
-    let session = customer_session::find(tx, &id, &identity, with_addresses).await?;
-    let session = counting(tx, claims, session).await?;
-    session.ok_or_else(Error::unauthenticated)
+    let found = customer_session::find(tx, &id, &identity, with_addresses).await?;
+    let session = found.ok_or_else(Error::unauthenticated)?;
+    if counts(tx, claims, &session).await? { Ok(session) } else { Err(Error::unauthenticated()) }
 }
 
 /// The same in one statement with the question whether a publishable key is in force: the answer to that, and the customer, if the
@@ -53,7 +53,7 @@ pub async fn live_customer_with_key(
         None => None,
     };
     match found {
-        Some((session, true)) => Ok((true, counting(tx, claims, Some(session)).await?)),
+        Some((session, true)) => Ok((true, counts(tx, claims, &session).await?.then_some(session))),
         Some((_, false)) => Ok((false, None)),
         // Nobody's row came, so none that the key could be in.
         None => Ok((Box::pin(api_key::find_publishable(tx, key, now)).await?.is_some(), None)),
@@ -67,16 +67,50 @@ fn named(claims: &AuthClaims) -> Option<(CustomerId, AuthIdentityId)> {
     is_customer.then(|| (CustomerId::from_stored(claims.actor_id.clone()), identity()))
 }
 
-/// What was found, if it is an account and the token counts for it.
-async fn counting(tx: &mut Tx, claims: &AuthClaims, found: Option<Session>) -> Result<Option<Session>, Error> {
-    let Some(session) = found.filter(|session| session.customer.has_account) else { return Ok(None) };
-    let is_current = if claims.auth_identity_id.is_empty() {
+/// Whether the customer of a token, found with its identity, has an account, and the token counts for it.
+async fn counts(tx: &mut Tx, claims: &AuthClaims, session: &Session) -> Result<bool, Error> {
+    if !session.customer.has_account {
+        return Ok(false);
+    }
+    if claims.auth_identity_id.is_empty() {
         // Rare, and so kept out of the future of each request.
-        Box::pin(is_current_for_all(tx, &session.customer.id, claims)).await?
-    } else {
-        is_current(&session, claims)
-    };
-    Ok(Some(session).filter(|_| is_current))
+        return Box::pin(is_current_for_all(tx, &session.customer.id, claims)).await;
+    }
+    Ok(is_current(session, claims))
+}
+
+/// The customer of a token for whoever may come without one: `None` where it names none, awaits its second factor, or counts no more.
+///
+/// # Errors
+/// 403 `account_deletion_pending` while the account is about to be deleted; or when a statement fails.
+pub async fn acting_customer(tx: &mut Tx, claims: &AuthClaims) -> Result<Option<Session>, Error> {
+    if claims.awaits_second_factor() {
+        return Ok(None);
+    }
+    match live_customer(tx, claims, false).await {
+        Ok(session) if session.is_deletion_active => Err(deletion_pending(session.deletion_scheduled_at)),
+        Ok(session) => Ok(Some(session)),
+        Err(error) if error.kind == ErrorKind::Unauthenticated => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a token names nobody yet, or somebody whom [`acting_customer`] would find. `known` was found with the token's identity: the
+/// token's customer, who is not looked up again, or another.
+///
+/// # Errors
+/// As there.
+pub async fn is_acting(tx: &mut Tx, claims: &AuthClaims, known: &Session) -> Result<bool, Error> {
+    let Some((id, _)) = named(claims) else { return Ok(claims.actor_id.is_empty()) };
+    if id != known.customer.id {
+        // Rare: what is one customer's, brought with the token of another.
+        return Ok(Box::pin(acting_customer(tx, claims)).await?.is_some());
+    }
+    let counts = !claims.awaits_second_factor() && counts(tx, claims, known).await?;
+    if counts && known.is_deletion_active {
+        return Err(deletion_pending(known.deletion_scheduled_at));
+    }
+    Ok(counts)
 }
 
 /// Whether every identity of the customer stands behind a token that names none. Medusa takes such tokens (2.11.2).

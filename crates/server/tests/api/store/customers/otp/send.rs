@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::stage::{EMAIL, PHONE, request, schedule_deletion, stage, told, verified};
+use crate::stage::{EMAIL, PHONE, claims, request, schedule_deletion, stage, told, verified};
 use crate::support::{Answer, TestServer};
 
 const PATH: &str = "/store/customers/otp/send";
@@ -276,8 +276,37 @@ cr_testkit::both! {
         let (server, _) = stage(&database, &[]).await;
         let known = verified(&server).await;
         schedule_deletion(&database, &known.id).await;
-        let answer = server.post(PATH, Some(&known.login), json!({"type": "phone_verification", "customer_id": known.id})).await;
-        assert_eq!(answer.field("/code"), "account_deletion_pending");
+        let by_id = json!({"type": "phone_verification", "customer_id": known.id});
+        for body in [json!({}), json!({"type": "phone_verification", "email": EMAIL}), by_id.clone()] {
+            let answer = server.post(PATH, Some(&known.login), body.clone()).await;
+            assert_eq!((answer.status.as_u16(), answer.field("/code").as_str()), (403, "account_deletion_pending"), "{body}");
+        }
+        let origins = "select origin from otp_verification where verified_at is null";
+        assert!(database.rows(origins).await.is_empty());
+        // A token that counts no more is nobody's.
+        let ended = json!({"customer_id": known.id, "cr_not_before": 99_999_999_999_i64});
+        let identity = claims(&known.login)["auth_identity_id"].as_str().unwrap().to_owned();
+        database.sql(&format!("update auth_identity set app_metadata = '{ended}' where id = '{identity}'")).await;
+        assert_eq!(told(&server.post(PATH, Some(&known.login), by_id).await), SENT);
+        assert_eq!(database.rows(origins).await, [json!({"origin": "anonymous"})]);
+        server.stop().await;
+    }
+
+    /// Of several clicks at once one sends, and each is told of the same code; over wrong codes none is.
+    async fn clicks_that_race_send_one_code(database: TestDatabase) {
+        let edits = [("resendThrottleSeconds = 0", "resendThrottleSeconds = 90"), ("wrongCodes = \"off\"", "wrongCodes = \"1/24h\"")];
+        let (server, _) = stage(&database, &edits).await;
+        let known = verified(&server).await;
+        let body = json!({"type": "phone_verification", "customer_id": known.id});
+        let click = || server.post(PATH, Some(&known.login), body.clone());
+        let (one, two, three, four, five, six) = tokio::join!(click(), click(), click(), click(), click(), click());
+        let told_of = [one, two, three, four, five, six].map(|sent| sent.field("/token"));
+        assert!(told_of.iter().all(|token| *token == told_of[0]), "{told_of:?}");
+        let select = "select count(*) as n from otp_verification where verified_at is null";
+        assert_eq!(database.rows(select).await, [json!({"n": 1})]);
+        let wrong = server.post("/store/customers/otp/verify", Some(&known.login), json!({"token": told_of[0], "code": "x"})).await;
+        assert_eq!(wrong.status.as_u16(), 400);
+        assert_eq!(told(&server.post(PATH, Some(&known.login), body).await), wait(86_400));
         server.stop().await;
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::stage::{EMAIL, PHONE, claims, prove, stage, told, verified};
+use crate::stage::{EMAIL, PHONE, claims, prove, schedule_deletion, stage, told, verified};
 use crate::support::{Answer, PASSWORD, TestServer};
 
 const PATH: &str = "/store/customers/otp/verify";
@@ -183,6 +183,38 @@ cr_testkit::both! {
             told(&bring(&server, None, &token, &code).await),
             r#"400 {"type":"not_allowed","message":"Log in to verify this contact"}"#
         );
+        server.stop().await;
+    }
+
+    /// Whoever is about to go is told so first, whatever the body says, and no code is used up; a token that counts no more is nobody's.
+    async fn an_account_that_is_about_to_go_is_told_so(database: TestDatabase) {
+        let (server, _) = stage(&database, &[]).await;
+        let known = verified(&server).await;
+        let (bob, bobs_id) = server.customer("bob@example.com", "+15557654321").await;
+        let body = json!({"type": "phone_verification", "customer_id": known.id});
+        let (own, own_code) = ask(&server, Some(&known.login), body, PHONE).await;
+        let body = json!({"type": "email_verification", "customer_id": bobs_id});
+        let (bobs, bobs_code) = ask(&server, Some(&bob), body, "bob@example.com").await;
+        schedule_deletion(&database, &known.id).await;
+        for body in [
+            json!({}),
+            json!({"token": "x", "code": "1"}),
+            json!({"token": own, "code": other_than(&own_code)}),
+            json!({"token": own, "code": own_code}),
+            json!({"token": bobs, "code": bobs_code}),
+        ] {
+            let answer = server.post(PATH, Some(&known.login), body.clone()).await;
+            assert_eq!((answer.status.as_u16(), answer.field("/code").as_str()), (403, "account_deletion_pending"), "{body}");
+        }
+        let ended = json!({"customer_id": known.id, "cr_not_before": 99_999_999_999_i64});
+        let identity = claims(&known.login)["auth_identity_id"].as_str().unwrap().to_owned();
+        database.sql(&format!("update auth_identity set app_metadata = '{ended}' where id = '{identity}'")).await;
+        for (otp, code) in [(bobs, bobs_code), (own, own_code)] {
+            let proven = bring(&server, Some(&known.login), &otp, &code).await;
+            assert_eq!(proven.status.as_u16(), 200, "{}", proven.text);
+            let body = proven.json();
+            assert_eq!((&body["token"], &body["customer"]["email"]), (&json!(null), &json!(null)), "{body}");
+        }
         server.stop().await;
     }
 
