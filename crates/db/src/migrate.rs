@@ -45,6 +45,8 @@ pub struct Report {
     pub adopted: Adoption,
     /// Look-up indexes built on Medusa's tables.
     pub indexes_built: u64,
+    /// Those of them that could not be built and that nothing waits for, each with the reason: the next run tries again.
+    pub indexes_not_built: Vec<String>,
 }
 
 /// Runs what is missing and returns what it did. `now` is what rows changed by the adoption carry.
@@ -68,10 +70,12 @@ pub async fn run(database: &Database, now: Timestamp) -> Result<Report, DbError>
     report.adopted.proofs_written = patiently!(remember(database, now))?;
     // What may be missing comes when all else is there.
     if let Some(mut connection) = session::open(database).await? {
-        let built = lookups::build_for_cascades(&mut connection).await;
+        let cascades = lookups::build_for_cascades(&mut connection).await;
         let closed = session::close(connection).await;
-        report.indexes_built += built?;
+        let cascades = cascades?;
         closed?;
+        report.indexes_built += cascades.built;
+        report.indexes_not_built = cascades.not_built;
     }
     let after = status::list_applied(&mut database.read().await?).await?;
     report.applied = files::FILES
@@ -80,6 +84,17 @@ pub async fn run(database: &Database, now: Timestamp) -> Result<Report, DbError>
         .map(files::File::title)
         .collect();
     Ok(report)
+}
+
+/// The indexes that the next run would build and that nothing waits for; they are not looked for by [`status`], which each start asks.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn list_optional_indexes(database: &Database) -> Result<Vec<String>, DbError> {
+    let mut tx = database.begin().await?;
+    let crate::tx::Handle::Postgres(connection) = tx.handle() else { return Ok(Vec::new()) };
+    let found = lookups::list_cascades(connection.without_end()?).await?;
+    Ok(found.into_iter().map(|(name, _)| name).collect())
 }
 
 /// Some letters that change when a migration file does: what a test's template database is named after.

@@ -290,7 +290,7 @@ async fn migrate(sources: &Sources, only_status: bool, adopt_flags: bool) -> Res
     let config = load(sources, &env)?;
     let db = Database::connect(&config.database).await.context("the database cannot be opened")?;
     if only_status {
-        println!("{}", told_status(&migrate::status(&db).await?));
+        println!("{}", told_status(&migrate::status(&db).await?, &migrate::list_optional_indexes(&db).await?));
     } else {
         println!("{}", told_report(&migrate::run(&db, env.clock.now()).await?));
     }
@@ -363,6 +363,10 @@ fn told_report(report: &migrate::Report) -> String {
     if report.indexes_built > 0 {
         lines.push(format!("built {} look-up indexes on Medusa's tables", report.indexes_built));
     }
+    let not_built = report.indexes_not_built.iter();
+    lines.extend(
+        not_built.map(|told| format!("not built, and nothing waits for it, so try again one day: index {told}")),
+    );
     lines.extend(told_adoption(&report.adopted));
     if lines.is_empty() {
         lines.push("nothing to do".to_owned());
@@ -370,8 +374,8 @@ fn told_report(report: &migrate::Report) -> String {
     lines.join("\n")
 }
 
-/// What `migrate` has done and would do, for a terminal.
-fn told_status(status: &migrate::Status) -> String {
+/// What `migrate` has done and would do, for a terminal. Nothing waits for the optional indexes.
+fn told_status(status: &migrate::Status, optional: &[String]) -> String {
     let mut lines: Vec<String> = status.applied.iter().map(|name| format!("applied  {name}")).collect();
     lines.extend(status.pending.iter().map(|name| format!("pending  {name}")));
     lines.extend(
@@ -379,6 +383,7 @@ fn told_status(status: &migrate::Status) -> String {
     );
     lines.extend(status.missing.iter().map(|sentence| format!("missing  {sentence}")));
     lines.extend(status.indexes.iter().map(|name| format!("index    {name} would be built")));
+    lines.extend(optional.iter().map(|name| format!("index    {name} would be built, and nothing waits for it")));
     lines.extend(told_adoption(&status.adopts).into_iter().map(|line| format!("adopts   {line}")));
     lines.push(if status.is_current() { "up to date".to_owned() } else { "not up to date; run `migrate`".to_owned() });
     lines.join("\n")

@@ -35,10 +35,11 @@ const LOOKUPS: [Lookup<&str>; 4] = [
 
 /// Name and statement of an index for each foreign key by which an identity or a credential that is deleted takes rows along, and that no
 /// index serves: each deletion would go through the whole table. Medusa 2.11.2 has none such; those of 2.16 and newer have indexes that
-/// leave out what was soft-deleted. A table that `migrate`'s role does not own, or that is partitioned, can have none from here.
+/// leave out what was soft-deleted. A table that `migrate`'s role does not own can have none from here, and a partitioned one none as a
+/// whole. PostgreSQL cuts a name at 63 bytes, and so does its type `name`.
 const LIST_CASCADES: &str = "\
-select left('cr_' || child.relname || '_' || a.attname, 63) as name,
-  format('create index concurrently %I on %I (%I)', left('cr_' || child.relname || '_' || a.attname, 63), child.relname, a.attname)
+select ('cr_' || child.relname || '_' || a.attname)::name::text as name,
+  format('create index concurrently %I on %I (%I)', ('cr_' || child.relname || '_' || a.attname)::name, child.relname, a.attname)
     as create
 from pg_constraint k
 join pg_class child on child.oid = k.conrelid
@@ -47,7 +48,7 @@ join pg_namespace n on n.oid = parent.relnamespace and n.oid = child.relnamespac
 join pg_attribute a on a.attrelid = child.oid and a.attnum = k.conkey[1]
 where k.contype = 'f' and k.confdeltype = 'c' and cardinality(k.conkey) = 1
   and parent.relname in ('auth_identity', 'provider_identity')
-  and child.relkind = 'r' and pg_has_role(child.relowner, 'usage')
+  and child.relkind = 'r' and pg_has_role(child.relowner, 'usage') and has_schema_privilege(n.oid, 'create')
   and not exists (
     select 1 from pg_index i
     where i.indrelid = child.oid and i.indisvalid and i.indpred is null and i.indkey[0] = a.attnum
@@ -73,19 +74,36 @@ pub(super) async fn build(connection: &mut PgConnection) -> Result<u64, DbError>
     Ok(built)
 }
 
-/// Builds those that [`LIST_CASCADES`] tells of; returns how many. No request needs them, so that a table which came with an update of
-/// Medusa may wait for the next run.
+/// What [`build_for_cascades`] has built, and what not: name and reason.
+#[derive(Default)]
+pub(super) struct Cascades {
+    pub(super) built: u64,
+    pub(super) not_built: Vec<String>,
+}
+
+/// Builds those that [`LIST_CASCADES`] tells of. No request needs them, so that a table which came with an update of Medusa may wait for
+/// the next run, and one that cannot be built stops nothing.
 ///
 /// # Errors
-/// As [`build`].
-pub(super) async fn build_for_cascades(connection: &mut PgConnection) -> Result<u64, DbError> {
-    let wanted: Vec<(String, String)> = sqlx::query_as(LIST_CASCADES).fetch_all(&mut *connection).await?;
-    let mut built = 0;
-    for (name, create) in wanted {
+/// When the catalogue cannot be read.
+pub(super) async fn build_for_cascades(connection: &mut PgConnection) -> Result<Cascades, DbError> {
+    let mut cascades = Cascades::default();
+    for (name, create) in list_cascades(connection).await? {
         let drop = format!("drop index concurrently if exists \"{}\"", name.replace('"', "\"\""));
-        built += patiently!(build_one(connection, &Lookup { name: &name, create: &create, drop: &drop }))?;
+        match patiently!(build_one(connection, &Lookup { name: &name, create: &create, drop: &drop })) {
+            Ok(built) => cascades.built += built,
+            Err(error) => cascades.not_built.push(format!("{name}: {error}")),
+        }
     }
-    Ok(built)
+    Ok(cascades)
+}
+
+/// Those that [`build_for_cascades`] would build: name and statement.
+///
+/// # Errors
+/// When the catalogue cannot be read.
+pub(super) async fn list_cascades(connection: &mut PgConnection) -> Result<Vec<(String, String)>, DbError> {
+    Ok(sqlx::query_as(LIST_CASCADES).fetch_all(connection).await?)
 }
 
 /// The names of those that requests need and that are missing or unfinished.

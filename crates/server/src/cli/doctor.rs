@@ -32,7 +32,7 @@ pub(super) async fn doctor(sources: &Sources) -> Result<()> {
     println!("database       {kind}, reachable");
     let status = migrate::status(&db).await.context("the database cannot be read")?;
     if !status.is_current() {
-        println!("migrations\n{}", told_status(&status));
+        println!("migrations\n{}", told_status(&status, &[]));
         bail!("the database is not up to date; run `migrate`");
     }
     println!("migrations     up to date");
