@@ -10,7 +10,7 @@ use crate::error::DbError;
 use crate::models::auth_identity::AuthIdentity;
 use crate::row::Columns;
 use crate::stamp::Stamp;
-use crate::tx::{Tx, on};
+use crate::tx::{Handle, Tx, on};
 
 /// The columns that [`ProviderIdentity`] reads, from `provider_identity p` and `auth_identity a`.
 macro_rules! columns {
@@ -155,13 +155,22 @@ pub async fn list_of_identity(tx: &mut Tx, identity: &AuthIdentityId) -> Result<
         .collect())
 }
 
-const LIST_OF_CUSTOMER: &str = concat!(
-    "select ",
-    columns!(),
-    " from auth_identity a join provider_identity p on p.auth_identity_id = a.id \
-     where a.app_metadata ->> 'customer_id' = $1 and a.deleted_at is null and p.deleted_at is null \
-     order by p.provider, p.id limit 100"
-);
+/// The live credentials of the customer `$1`.
+macro_rules! list_of_customer {
+    () => {
+        concat!(
+            "select ",
+            columns!(),
+            " from auth_identity a join provider_identity p on p.auth_identity_id = a.id \
+             where a.app_metadata ->> 'customer_id' = $1 and a.deleted_at is null and p.deleted_at is null \
+             order by p.provider, p.id limit 100"
+        )
+    };
+}
+const LIST_OF_CUSTOMER: &str = list_of_customer!();
+/// As an `update` would hold them, the identity before its credential. Whoever was waited for is seen as they left it: PostgreSQL reads
+/// rows that it locks again.
+const LOCK_OF_CUSTOMER_POSTGRES: &str = concat!(list_of_customer!(), " for no key update of a, p");
 
 /// The live credentials of every identity of a customer, 100 at most.
 ///
@@ -175,6 +184,23 @@ pub async fn list_of_customer(tx: &mut Tx, customer: &CustomerId) -> Result<Vec<
         .iter()
         .map(ProviderIdentity::from_row)
         .collect())
+}
+
+/// The same, held with their identities until the transaction ends. On SQLite a transaction is the only writer, and holds everything.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn lock_of_customer(tx: &mut Tx, customer: &CustomerId) -> Result<Vec<ProviderIdentity>, DbError> {
+    match tx.handle() {
+        Handle::Sqlite(_) => list_of_customer(tx, customer).await,
+        Handle::Postgres(connection) => sqlx::query(LOCK_OF_CUSTOMER_POSTGRES)
+            .bind(customer.as_str())
+            .fetch_all(connection)
+            .await?
+            .iter()
+            .map(ProviderIdentity::from_row)
+            .collect(),
+    }
 }
 
 const INSERT: &str = "insert into provider_identity (id, entity_id, provider, auth_identity_id, provider_metadata, \

@@ -51,7 +51,7 @@ const COSTS: [(&str, usize, usize, &str); 28] = [
     (
         "otp/verify, own, by login",
         12,
-        12,
+        10,
         "as by the registration's token; and the phone becomes a login, under the password that there is",
     ),
     ("me/contact, nobody's e-mail", 11, 11, "who has it, as many looked up for nobody; then as a send"),

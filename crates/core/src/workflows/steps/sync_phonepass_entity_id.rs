@@ -15,7 +15,8 @@ use crate::options::ContactType;
 /// # Errors
 /// When a statement fails.
 pub async fn run(cx: &mut Ctx, own: &CustomerId, contact: ContactType, value: &str) -> Result<(), Error> {
-    let mut credentials = provider_identity::list_of_customer(&mut cx.tx, own).await?;
+    // Held while the password is copied: a reset at the same moment changes it before this or after.
+    let credentials = provider_identity::lock_of_customer(&mut cx.tx, own).await?;
     let exists = credentials.iter().any(|row| row.provider == contact.provider());
     let elsewhere = credentials.iter().find(|row| row.provider == contact.provider() && row.entity_id != value);
     if let Some(row) = elsewhere {
@@ -30,13 +31,6 @@ pub async fn run(cx: &mut Ctx, own: &CustomerId, contact: ContactType, value: &s
     let Some(source) = credentials.iter().find(|row| row.provider == contact.other().provider()) else {
         return Ok(());
     };
-    let source_id = source.id.clone();
-    // Held while the password is copied: a reset at the same moment changes it before this or after.
-    if !cx.tx.is_only_writer() {
-        auth_identity::lock(&mut cx.tx, &source.identity.id).await?;
-        credentials = provider_identity::list_of_customer(&mut cx.tx, own).await?;
-    }
-    let Some(source) = credentials.iter().find(|row| row.id == source_id) else { return Ok(()) };
     let Some(password) = source.password() else { return Ok(()) };
     let identity = if source.identity.is_shared() { own_identity(cx, own).await? } else { source.identity.id.clone() };
     let id = generate("", cx.now, cx.bytes());

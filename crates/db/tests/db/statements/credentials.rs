@@ -1,9 +1,11 @@
 //! `provider_identity` and the reset tokens that replace its password.
 
 use cr_db::DbError;
+use cr_db::models::auth_identity::{self, AuthIdentity};
 use cr_db::models::cr_reset_token;
 use cr_db::models::provider_identity::{self, NewProviderIdentity, ProviderIdentity};
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use super::{after, begin, customer_id, identity_id, now, open};
 
@@ -56,6 +58,31 @@ cr_testkit::both! {
         }
         let found = provider_identity::list_of_customer(&mut tx, &customer_id("cus_1")).await.unwrap();
         assert_eq!(seen(&found), [("p1", false), ("p2", false)]);
+    }
+
+    /// Whoever copies a password waits for whoever changes it, and sees it as it was left, with the identity.
+    async fn credentials_that_are_held_are_read_as_they_were_left(test: TestDatabase) {
+        let database = open(&test, CREDENTIALS).await;
+        let mut tx = begin(&database).await;
+        let found = provider_identity::lock_of_customer(&mut tx, &customer_id("cus_1")).await.unwrap();
+        assert_eq!(seen(&found), [("p1", false), ("p2", false)]);
+        let mut waiting = JoinSet::new();
+        let other = database.clone();
+        waiting.spawn(async move {
+            let mut tx = begin(&other).await;
+            provider_identity::lock_of_customer(&mut tx, &customer_id("cus_1")).await.unwrap()
+        });
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        assert!(waiting.try_join_next().is_none(), "the credentials are not held");
+        assert!(provider_identity::update_password(&mut tx, &found[0], "new", after(1)).await.unwrap());
+        let metadata = json!({"customer_id": "cus_1", "cr_not_before": 5}).as_object().unwrap().clone();
+        let identity = AuthIdentity { id: identity_id("authid_1"), app_metadata: metadata };
+        auth_identity::update_app_metadata(&mut tx, &identity, after(1)).await.unwrap();
+        provider_identity::delete(&mut tx, "p2").await.unwrap();
+        tx.commit().await.unwrap();
+        let found = waiting.join_next().await.unwrap().unwrap();
+        assert_eq!(seen(&found), [("p1", false)]);
+        assert_eq!((found[0].password(), found[0].identity.not_before()), (Some("new"), Some(5)));
     }
 
     async fn a_contact_is_one_credential(test: TestDatabase) {
