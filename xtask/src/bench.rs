@@ -50,8 +50,17 @@ const DOCUMENT: &str = "docs/PERFORMANCE.md";
 /// The examples that are measured beside the program, and so are built as it is.
 const CEILINGS: [&str; 3] = ["bare", "ceiling", "commits"];
 /// The examples that help, built quickly.
-const HELPERS: [&str; 8] =
-    ["durable-postgres", "fill-due", "fill-unverified", "lend-postgres", "list-crowd", "seed", "serve-medusa", "warm"];
+const HELPERS: [&str; 9] = [
+    "durable-postgres",
+    "fill-due",
+    "fill-unverified",
+    "lend-postgres",
+    "list-crowd",
+    "seed",
+    "serve-medusa",
+    "unprove",
+    "warm",
+];
 /// The profile of the helpers.
 const QUICK: &str = "release";
 

@@ -12,9 +12,11 @@ use serde_json::json;
 
 mod filling;
 mod rows;
+mod unproving;
 mod warming;
 
 pub use filling::{Step, fill};
+pub use unproving::unprove;
 pub use warming::warm;
 
 /// The most customers: their numbers have eight digits, and so have those of who is gone.

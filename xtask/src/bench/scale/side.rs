@@ -1,7 +1,9 @@
 //! One of the two shops that are compared: its customers, its server, and what is asked of it.
 
 use std::collections::HashMap;
+use std::iter;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
@@ -50,6 +52,7 @@ pub(super) struct Requests {
 pub(super) struct Side {
     /// How many customers it has.
     pub(super) customers: u32,
+    url: String,
     shop: Shop,
     server: Program,
 }
@@ -80,7 +83,7 @@ impl Side {
     pub(super) async fn open(bench: &Bench, url: &str, customers: u32) -> Result<Self> {
         let shop = Shop::new(url, &bench.scratch, &bench.program("customer-registration"))?;
         let server = Program::start(&shop.server).await?;
-        Ok(Self { customers, shop, server })
+        Ok(Self { customers, url: url.to_owned(), shop, server })
     }
 
     /// Milliseconds from the start of its server to the first answer.
@@ -133,22 +136,18 @@ impl Side {
         Ok(())
     }
 
-    /// Sends a code to the phone of so many customers, waits for the messages, and brings the codes back, all of them at once. Who has
-    /// proven the phone in a run before is passed over: nobody can twice.
+    /// Sends a code to the phone of each of some customers, waits for the messages, and brings the codes back, all of them at once. Nobody
+    /// can prove a phone twice, so what they wrote in a round before, or in another run, is taken back first; `unprove` is the tool that
+    /// does.
     ///
     /// # Errors
-    /// When there are no more of them, a code does not arrive, or is refused.
-    pub(super) async fn verify(&self, people: &mut impl Iterator<Item = Person>, count: usize) -> Result<Round> {
+    /// When the tool fails, a code does not arrive, or is refused.
+    pub(super) async fn verify(&self, unprove: &str, people: &[Person]) -> Result<Round> {
+        let phones = people.iter().map(|person| person.phone.as_str());
+        command::output(Path::new("."), unprove, &iter::once(self.url.as_str()).chain(phones).collect::<Vec<_>>())?;
         let mut connection = Connection::open(self.server.address).await?;
-        let mut chosen = Vec::new();
-        while chosen.len() < count {
-            let person = people.next().context("too many have proven their phone already: fill another database")?;
-            if !has_proven_phone(&mut connection, &person).await? {
-                chosen.push(person);
-            }
-        }
         let mut requests = Vec::new();
-        for batch in chosen.chunks(BATCH) {
+        for batch in people.chunks(BATCH) {
             let mut tokens = Vec::new();
             for person in batch {
                 let body = send_body(person);
@@ -164,14 +163,6 @@ impl Side {
         self.deliver_all().await?;
         load::run_all(self.server.address, CONNECTIONS, requests).await
     }
-}
-
-/// Whether a customer whose phone was not proven when the shop was filled has proven it since.
-async fn has_proven_phone(connection: &mut Connection, person: &Person) -> Result<bool> {
-    let answer = connection.send(&me(person)).await?;
-    let body: Value = serde_json::from_slice(&answer.body).context("a customer is no JSON")?;
-    let is_proven = body.pointer("/customer/phone_verified").and_then(Value::as_bool);
-    is_proven.with_context(|| format!("the server answered {} without `phone_verified`", answer.status))
 }
 
 /// The code of each customer's phone, once all are there.
