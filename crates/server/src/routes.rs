@@ -88,8 +88,8 @@ pub enum LookUp {
     AtGate,
     /// The gate, with the addresses, for an answer that has them.
     WithAddresses,
-    /// For a bearer token the workflow, in the transaction that it needs anyway; for a session the gate, and where a publishable key is to
-    /// be looked up, too. For [`Gate::OptionalCustomer`], closed during a deletion.
+    /// The workflow, in the transaction that it needs anyway. The gate does it all the same for a session, and where it has a publishable key
+    /// to look up. Only for [`Gate::OptionalCustomer`], and for routes that are closed during a deletion.
     InWorkflow,
 }
 

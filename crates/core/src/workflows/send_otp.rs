@@ -149,6 +149,9 @@ impl OwnContact {
 async fn resolve(cx: &mut Ctx, input: &Input) -> Result<Asked, Error> {
     let looked_up;
     let (session, claims) = match (input.session.as_deref(), input.claims.as_ref()) {
+        (Some(session), _) if session.is_deletion_active => {
+            return Err(session::deletion_pending(session.deletion_scheduled_at));
+        }
         (None, Some(claims)) if !claims.actor_id.is_empty() => {
             looked_up = session::acting_customer(&mut cx.tx, claims).await?;
             (looked_up.as_ref(), looked_up.as_ref().map(|_| claims))

@@ -127,7 +127,7 @@ async fn registrant(call: &Call, key: &mut PublishableKey<'_>) -> Result<Option<
         return Ok(Some(auth).filter(|auth| !auth.claims.auth_identity_id.is_empty()));
     }
     // With a key to be looked up the customer costs nothing more.
-    let is_left = !auth.from_session && !key.is_unknown();
+    let is_left = !auth.from_session && !key.is_to_be_looked_up();
     if is_left && call.route.is_some_and(|route| route.look_up == LookUp::InWorkflow) {
         refuse_outstanding_factor(&auth.claims)?;
         return Ok(Some(AuthContext { is_left: true, ..auth }));

@@ -37,8 +37,8 @@ impl<'a> PublishableKey<'a> {
         Ok(Self { access: http.access.as_ref(), token })
     }
 
-    /// Whether nobody has looked it up yet.
-    pub fn is_unknown(&self) -> bool {
+    /// Whether one is wanted that nobody has looked up yet.
+    pub fn is_to_be_looked_up(&self) -> bool {
         self.token.is_some()
     }
 
