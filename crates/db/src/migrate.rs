@@ -91,7 +91,7 @@ pub async fn run(database: &Database, now: Timestamp) -> Result<Report, DbError>
 /// # Errors
 /// When the database cannot be read.
 pub async fn list_optional_indexes(database: &Database) -> Result<Vec<String>, DbError> {
-    let mut tx = database.begin().await?;
+    let mut tx = database.read().await?;
     let crate::tx::Handle::Postgres(connection) = tx.handle() else { return Ok(Vec::new()) };
     let found = lookups::list_cascades(connection.without_end()?).await?;
     Ok(found.into_iter().map(|(name, _)| name).collect())

@@ -151,44 +151,50 @@ cr_testkit::both! {
 /// file is free.
 #[test]
 fn another_process_gets_in_between() {
-    cr_testkit::run(async {
-        let test = TestDatabase::sqlite().await;
-        let (busy, other) = (test.connect().await, test.connect().await);
-        let is_over = Arc::new(AtomicBool::new(false));
-        let commits = Arc::new(AtomicU32::new(0));
-        let mut writers = JoinSet::new();
-        for number in 0..WRITERS {
-            let (busy, is_over, commits) = (busy.clone(), Arc::clone(&is_over), Arc::clone(&commits));
-            writers.spawn(async move {
-                while !is_over.load(Ordering::Relaxed) {
-                    write(&busy, number).await.commit().await.unwrap();
-                    commits.fetch_add(1, Ordering::Relaxed);
-                }
-            });
+    // Fewer than one commit is for, and more.
+    for busy in [24, WRITERS] {
+        cr_testkit::run(get_in_between(busy));
+    }
+}
+
+/// The same with so many who write all the time.
+async fn get_in_between(writing: u32) {
+    let test = TestDatabase::sqlite().await;
+    let (busy, other) = (test.connect().await, test.connect().await);
+    let is_over = Arc::new(AtomicBool::new(false));
+    let commits = Arc::new(AtomicU32::new(0));
+    let mut writers = JoinSet::new();
+    for number in 0..writing {
+        let (busy, is_over, commits) = (busy.clone(), Arc::clone(&is_over), Arc::clone(&commits));
+        writers.spawn(async move {
+            while !is_over.load(Ordering::Relaxed) {
+                write(&busy, number).await.commit().await.unwrap();
+                commits.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    let busy = async {
+        while commits.load(Ordering::Relaxed) < 2 * writing {
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        let busy = async {
-            while commits.load(Ordering::Relaxed) < 2 * WRITERS {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    assert!(tokio::time::timeout(Duration::from_mins(1), busy).await.is_ok(), "the shop is not busy");
+    // Each waits for five seconds at the most; now and then one finds the file taken each time that it looks.
+    let mut refusals = 0;
+    for number in writing..writing + 20 {
+        let mut tx = loop {
+            match other.begin().await {
+                Ok(tx) => break tx,
+                Err(DbError::Busy(_)) if refusals < 5 => refusals += 1,
+                Err(error) => panic!("after {refusals} refusals: {error}"),
             }
         };
-        tokio::time::timeout(Duration::from_mins(1), busy).await.expect("the shop is busy");
-        // Each waits for five seconds at the most; now and then one finds the file taken each time that it looks.
-        let mut refusals = 0;
-        for number in WRITERS..WRITERS + 20 {
-            let mut tx = loop {
-                match other.begin().await {
-                    Ok(tx) => break tx,
-                    Err(DbError::Busy(_)) if refusals < 5 => refusals += 1,
-                    Err(error) => panic!("after {refusals} refusals: {error}"),
-                }
-            };
-            cr_state::replace(&mut tx, &key(number), "written", now()).await.unwrap();
-            tx.commit().await.unwrap();
-        }
-        is_over.store(true, Ordering::Relaxed);
-        writers.join_all().await;
-        assert_eq!(written(&test).await.len(), usize::try_from(WRITERS + 20).unwrap());
-    });
+        cr_state::replace(&mut tx, &key(number), "written", now()).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    is_over.store(true, Ordering::Relaxed);
+    writers.join_all().await;
+    assert_eq!(written(&test).await.len(), usize::try_from(writing + 20).unwrap());
 }
 
 /// Opens a database, uses it, and keeps it beyond the runtime in which it was opened, with a transaction that is open.
