@@ -115,7 +115,7 @@ fn caller(state: &ServerState) -> AuthContext {
         deletion_scheduled_at: None,
         addresses: Vec::new(),
     };
-    AuthContext { claims, from_session: false, session: Some(Box::new(session)) }
+    AuthContext { claims, from_session: false, session: Some(Box::new(session)), is_left: false }
 }
 
 /// Method, target, headers and body; `None` for what is no request at all.
