@@ -72,8 +72,8 @@ pub async fn refusal_of_left(state: &ServerState, claims: &AuthClaims, error: Er
     match live_customer(state, claims).await {
         Ok(LiveCustomer::DeletionPending(session)) => deletion_pending(session.deletion_scheduled_at),
         Ok(LiveCustomer::Live(_) | LiveCustomer::Gone) => error,
-        // What was refused is refused, and what a guess has cost it has cost.
-        Err(fault) => error.because(fault),
+        // A refusal's cause is in no log, a fault's is.
+        Err(fault) => fault,
     }
 }
 
