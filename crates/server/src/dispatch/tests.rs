@@ -150,6 +150,21 @@ async fn an_optional_gate_recognises_and_never_refuses_for_a_bad_token() {
     }
 }
 
+/// Where the workflow looks up whom a bearer token names, and refuses before it comes to that, an account that is about to be deleted is
+/// told so all the same; and a look that fails is a fault.
+#[tokio::test]
+async fn what_a_workflow_refuses_is_told_after_what_the_gate_would_have() {
+    let server = Server::start_without_keys().await;
+    for (actor, status) in [("cus_1", 400), ("", 400), ("cus_gone", 400), ("cus_pending", 403), ("cus_fault", 500)] {
+        let bearer = server.bearer("customer", actor);
+        let answered = server.send("POST /store/customers/otp/verify", &[("authorization", &bearer)], "").await;
+        assert_eq!(answered.status, status, "{actor}");
+    }
+    let by_session = server.cookie("customer", "cus_pending");
+    let answered = server.send("POST /store/customers/otp/verify", &[("cookie", &by_session)], "").await;
+    assert_eq!(answered.body, PENDING_DELETION);
+}
+
 /// A storefront in session mode sends both.
 #[tokio::test]
 async fn a_session_wins_over_a_bearer_token() {

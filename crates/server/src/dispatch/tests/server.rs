@@ -8,6 +8,7 @@ use axum::extract::{ConnectInfo, Request};
 use axum::response::Response;
 use cr_core::app::{App, Shared, Wake};
 use cr_core::delivery::template::Templates;
+use cr_core::error::Error;
 use cr_core::keys::Keys;
 use cr_core::modules::account_deletion_request::counts::LargeCounts;
 use cr_core::modules::auth::token::{self, AuthClaims};
@@ -43,6 +44,7 @@ fn echo(call: &Call) -> Value {
 }
 
 const ECHO: Handler = |call| Box::pin(async move { Reply::json(&echo(&call)) });
+const REFUSE: Handler = |_| Box::pin(async { Err(Error::invalid_data("on purpose")) });
 const PANIC: Handler = |_| Box::pin(async { panic!("on purpose") });
 const PAGE: Handler = |_| Box::pin(async { Ok(Reply::html("<!doctype html>")) });
 const HEALTH: Handler = |_| Box::pin(async { Ok(Reply::text("OK")) });
@@ -69,6 +71,7 @@ static SAMPLE: &[Route] = &[
     Route::store(Method::POST, "/store/customers/otp/send", Gate::OptionalCustomer, ECHO),
     Route::store(Method::POST, "/store/customers/account-deletion/cancel-request", Gate::OptionalCustomer, ECHO)
         .during_deletion(),
+    Route::store(Method::POST, "/store/customers/otp/verify", Gate::OptionalCustomer, REFUSE).looks_up_bearer(),
     Route::admin(Method::GET, "/admin/account-deletion-requests", ECHO),
     Route::plain(Method::GET, "/health", HEALTH),
     Route::plain(Method::GET, "/page", PAGE),
@@ -91,6 +94,7 @@ impl Access for Known {
         Box::pin(async move {
             Ok(match claims.actor_id.as_str() {
                 "cus_gone" => LiveCustomer::Gone,
+                "cus_fault" => return Err(Error::internal("on purpose")),
                 "cus_pending" => LiveCustomer::DeletionPending(session("cus_pending")),
                 id => LiveCustomer::Live(session(id)),
             })
@@ -161,6 +165,13 @@ pub(super) struct Server {
 impl Server {
     pub(super) async fn start() -> Self {
         Self::start_in(false).await
+    }
+
+    /// One that wants no publishable key.
+    pub(super) async fn start_without_keys() -> Self {
+        let mut server = Self::start().await;
+        Arc::get_mut(&mut server.state).unwrap().http.publishable_key_required = false;
+        server
     }
 
     pub(super) async fn start_in(production: bool) -> Self {
